@@ -1,0 +1,20 @@
+//! The apps and their secrets: from a document in the store to the entry that a request is judged by.
+//!
+//! [`document`] keeps the fields that matter, [`reading`] has the rules that turn them into a policy, and
+//! [`snapshot`] holds all of them, by `_id` and by appId: it is what requests look at. The rooms behind the
+//! `server` feature keep it current.
+
+pub mod app;
+pub mod document;
+pub mod json;
+pub mod reading;
+pub mod snapshot;
+mod table;
+
+#[cfg(feature = "server")]
+pub mod feed;
+
+pub use app::{App, Policy, SecretEncoding, Secrets};
+pub use document::{Document, Value};
+pub use reading::Fault;
+pub use snapshot::{Applied, Apps, Counts, DocId, Snapshot};

@@ -1,0 +1,10 @@
+//! The token: read from the header, verified, and bound to what the request names.
+//!
+//! Knows neither Pingora nor MongoDB: everything here works on plain bytes.
+
+pub mod bearer;
+pub mod binding;
+pub mod decision;
+pub mod hmac;
+pub mod rejection;
+pub mod token;

@@ -1,0 +1,247 @@
+//! Identities in a JSON body: one strict scan that unescapes first and compares after.
+//!
+//! A parser behind the gateway may take the first of two equal members, the last, or ignore case. So a listed
+//! name may stand once, in its own spelling, with a plain value; anything else can't be judged and is refused.
+
+use std::borrow::Cow;
+
+use super::identities::Kind;
+use crate::auth::binding::Binding;
+use crate::json::{Malformed, Reader, Value};
+use crate::reason::Reason;
+
+/// The listed names of a body, as a tree: inner nodes are objects, leaves are values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BodyPlaces {
+    members: Vec<Member>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Member {
+    name: Box<str>,
+    /// What a value here names; empty for a name that only leads on.
+    kinds: Vec<Kind>,
+    inner: BodyPlaces,
+}
+
+/// What a body turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// Read, or empty.
+    Plain,
+    /// `{"encrypted": ".."}`: no identity can be read from it.
+    Encrypted,
+}
+
+impl From<Malformed> for Reason {
+    fn from(_: Malformed) -> Self {
+        Self::BodyUnreadable
+    }
+}
+
+impl BodyPlaces {
+    /// Adds the place `names` for `kind`.
+    ///
+    /// # Errors
+    /// A name on the way is a value elsewhere, or the last one leads on elsewhere.
+    pub fn add(&mut self, names: &[Box<str>], kind: Kind) -> Result<(), ()> {
+        let Some((name, rest)) = names.split_first() else { return Err(()) };
+        let at = match self.members.iter().position(|m| m.name == *name) {
+            Some(at) => at,
+            None => {
+                self.members.push(Member { name: name.clone(), kinds: Vec::new(), inner: Self::default() });
+                self.members.len() - 1
+            }
+        };
+        let member = self.members.get_mut(at).ok_or(())?;
+        if rest.is_empty() {
+            member.kinds.push(kind);
+            if member.inner.members.is_empty() { Ok(()) } else { Err(()) }
+        } else if member.kinds.is_empty() {
+            member.inner.add(rest, kind)
+        } else {
+            Err(())
+        }
+    }
+
+    /// Scans a whole body and binds what the listed places hold. An empty body names nothing.
+    ///
+    /// # Errors
+    /// [`Reason::BodyUnreadable`], and what [`Binding::name`] says.
+    pub fn bind(&self, body: &[u8], binding: &mut Binding<'_>) -> Result<Body, Reason> {
+        if body.is_empty() {
+            return Ok(Body::Plain);
+        }
+        let mut reader = Reader::new(body)?;
+        let mut members = 0usize;
+        let mut encrypted = false;
+        let mut scan = Scan::new(self);
+        reader.object(|reader, name| -> Result<(), Reason> {
+            members += 1;
+            if members == 1 && name == "encrypted" && scan.find(&name)?.is_none() {
+                encrypted = matches!(reader.value()?, Value::String(_));
+                return Ok(());
+            }
+            scan.member(reader, &name, binding)
+        })?;
+        reader.end()?;
+        Ok(if encrypted && members == 1 { Body::Encrypted } else { Body::Plain })
+    }
+}
+
+/// The scan of one object.
+struct Scan<'p> {
+    places: &'p BodyPlaces,
+    /// One bit a listed name that has been seen.
+    seen: Vec<bool>,
+}
+
+impl<'p> Scan<'p> {
+    fn new(places: &'p BodyPlaces) -> Self {
+        Self { places, seen: vec![false; places.members.len()] }
+    }
+
+    /// The listed member of this name; a second one, or one that differs only in case, can't be judged.
+    fn find(&mut self, name: &str) -> Result<Option<&'p Member>, Reason> {
+        for (member, seen) in self.places.members.iter().zip(&mut self.seen) {
+            if *member.name == *name {
+                return if std::mem::replace(seen, true) { Err(Reason::BodyUnreadable) } else { Ok(Some(member)) };
+            }
+            if equal_without_case(&member.name, name) {
+                return Err(Reason::BodyUnreadable);
+            }
+        }
+        Ok(None)
+    }
+
+    fn member(&mut self, reader: &mut Reader<'_>, name: &str, binding: &mut Binding<'_>) -> Result<(), Reason> {
+        let Some(member) = self.find(name)? else {
+            reader.value()?;
+            return Ok(());
+        };
+        if member.kinds.is_empty() {
+            if reader.at_null() {
+                return reader.value().map(drop).map_err(Into::into);
+            }
+            let mut scan = Scan::new(&member.inner);
+            return reader.object(|reader, name| scan.member(reader, &name, binding));
+        }
+        let value = match reader.value()? {
+            Value::String(text) => text,
+            Value::Number(text) => Cow::Borrowed(text),
+            Value::Null => return Ok(()),
+            Value::Bool(_) | Value::Object | Value::Array => return Err(Reason::BodyUnreadable),
+        };
+        for kind in &member.kinds {
+            let client = matches!(kind, Kind::ClientApp | Kind::ClientUser);
+            if client && !value.is_empty() && value.matches('/').count() < 2 {
+                return Err(Reason::BodyUnreadable);
+            }
+            binding.name(*kind, &value)?;
+        }
+        Ok(())
+    }
+}
+
+/// Equal when case is ignored, by the widest reading: some parsers fold `ſ` to `s` and the Kelvin sign to `k`.
+fn equal_without_case(ours: &str, theirs: &str) -> bool {
+    if theirs.is_ascii() {
+        return ours.eq_ignore_ascii_case(theirs);
+    }
+    let fold = |s: &str| s.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect::<String>();
+    fold(ours) == fold(theirs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::binding::Subject;
+    use crate::request::identities::Vouch;
+
+    fn scan(places: &[(Kind, &str)], body: &str) -> Result<Body, Reason> {
+        let subject = Subject { app: "A", user: Some("2315"), customer: Some("c"), whole_app: false };
+        let mut tree = BodyPlaces::default();
+        for (kind, place) in places {
+            let names: Vec<Box<str>> = place.split('.').map(Into::into).collect();
+            tree.add(&names, *kind).unwrap();
+        }
+        let mut binding = Binding::new(&subject, Vouch::All);
+        let body = tree.bind(body.as_bytes(), &mut binding)?;
+        binding.finish().map(|()| body)
+    }
+
+    fn user(body: &str) -> Result<Body, Reason> {
+        scan(&[(Kind::UserId, "userId"), (Kind::ClientApp, "clientId"), (Kind::ClientUser, "clientId")], body)
+    }
+
+    #[test]
+    fn the_customers_example_passes() {
+        let body = r#"{ "clientId" : "A/2315/v2_22315c49b793ad39", "userId" : "2315" }"#;
+        assert_eq!(user(body), Ok(Body::Plain));
+    }
+
+    #[test]
+    fn what_names_nothing_passes() {
+        for body in ["", "{}", r#"{"userId":""}"#, r#"{"userId":null,"clientId":""}"#, r#"{"x":{"userId":"other"}}"#] {
+            assert_eq!(user(body), Ok(Body::Plain), "{body}");
+        }
+        assert_eq!(user(r#"{"encrypted":"abc"}"#), Ok(Body::Encrypted));
+        assert_eq!(user(r#"{"encrypted":"abc","x":1}"#), Ok(Body::Plain));
+        assert_eq!(user(r#"{"encrypted":1}"#), Ok(Body::Plain));
+    }
+
+    #[test]
+    fn values_are_compared_after_unescaping_and_numbers_by_their_text() {
+        assert_eq!(user(r#"{"user\u0049d":"\u0032315"}"#), Ok(Body::Plain));
+        assert_eq!(user(r#"{"userId":2315}"#), Ok(Body::Plain));
+        assert_eq!(user(r#"{"userId":2315.0}"#), Err(Reason::UserMismatch));
+        assert_eq!(user(r#"{"encrypted":"abc","userId":"x"}"#), Err(Reason::UserMismatch));
+    }
+
+    #[test]
+    fn what_two_parsers_could_read_differently_is_refused() {
+        let bad = [
+            r#"{"userId":"2315","userId":"2315"}"#,
+            r#"{"userId":"2315","user\u0049d":"1"}"#,
+            r#"{"USERID":"2315"}"#,
+            "{\"u\u{17f}erId\":\"1\"}",
+            r#"{"userId":["2315"]}"#,
+            r#"{"userId":{"a":1}}"#,
+            r#"{"userId":true}"#,
+            r#"["2315"]"#,
+            "['2315']",
+            "\u{feff}{}",
+            r#"{"userId":"2315"} x"#,
+            r#"{"userId":"2315""#,
+            " ",
+            "null",
+            r#"{"userId":"\ud800"}"#,
+            r#"{"clientId":"A/2315"}"#,
+            r#"{"clientId":"A"}"#,
+            r#"{"clientId":5}"#,
+        ];
+        for body in bad {
+            assert_eq!(user(body), Err(Reason::BodyUnreadable), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_client_id_is_app_user_and_device() {
+        assert_eq!(user(r#"{"clientId":"B/2315/d"}"#), Err(Reason::AppMismatch));
+        assert_eq!(user(r#"{"clientId":"/2315/d"}"#), Err(Reason::AppMismatch));
+        assert_eq!(user(r#"{"clientId":"A/23/15/d"}"#), Err(Reason::UserMismatch));
+        assert_eq!(user(r#"{"clientId":"A//d"}"#), Ok(Body::Plain));
+    }
+
+    #[test]
+    fn nested_places_need_objects_on_the_way() {
+        let nested = |body: &str| scan(&[(Kind::UserId, "a.b.userId"), (Kind::CustomerId, "a.customerId")], body);
+        assert_eq!(nested(r#"{"a":{"b":{"userId":"2315"},"customerId":"c"}}"#), Ok(Body::Plain));
+        assert_eq!(nested(r#"{"a":{"b":{"userId":"x"}}}"#), Err(Reason::UserMismatch));
+        assert_eq!(nested(r#"{"a":{"customerId":"x"}}"#), Err(Reason::CustomerMismatch));
+        assert_eq!(nested(r#"{"a":null,"userId":"x","b":{"userId":"x","USERID":1}}"#), Ok(Body::Plain));
+        for bad in [r#"{"a":[]}"#, r#"{"a":{"b":"x"}}"#, r#"{"a":{},"a":{}}"#, r#"{"A":{}}"#, r#"{"a":{"B":{}}}"#] {
+            assert_eq!(nested(bad), Err(Reason::BodyUnreadable), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! Where a route's requests name identities, and reading the places outside the body.
+//!
+//! A route lists *places* (`path.userId`, `query.userId`, `header.X-User`, `body.userId`); each place names one
+//! [`Kind`] of identity. This module finds the values; [`auth::binding`](crate::auth::binding) compares them.
+
+use http::{HeaderMap, HeaderName};
+
+use super::body::BodyPlaces;
+use super::percent;
+use crate::auth::binding::Binding;
+use crate::reason::Reason;
+use crate::routing::{Captures, Template};
+
+/// What a place names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A user.
+    UserId,
+    /// A customer.
+    CustomerId,
+    /// The app once more.
+    AppId,
+    /// The app part of a `clientId` (`appId/user/device`).
+    ClientApp,
+    /// The user part of a `clientId`.
+    ClientUser,
+}
+
+impl Kind {
+    /// All kinds, in the order of their words.
+    pub const ALL: [Self; 5] = [Self::UserId, Self::CustomerId, Self::AppId, Self::ClientApp, Self::ClientUser];
+
+    /// The key under a route's `identities`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UserId => "userId",
+            Self::CustomerId => "customerId",
+            Self::AppId => "appId",
+            Self::ClientApp => "clientApp",
+            Self::ClientUser => "clientUser",
+        }
+    }
+
+    /// The kind of a key.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
+    /// The reason for a request that names this kind wrongly.
+    #[must_use]
+    pub const fn mismatch(self) -> Reason {
+        match self {
+            Self::UserId | Self::ClientUser => Reason::UserMismatch,
+            Self::CustomerId => Reason::CustomerMismatch,
+            Self::AppId | Self::ClientApp => Reason::AppMismatch,
+        }
+    }
+}
+
+/// How many of the kinds a request names the token must vouch for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Vouch {
+    /// Every one.
+    #[default]
+    All,
+    /// One is enough; those the token has must still be equal.
+    Any,
+}
+
+/// Where one value stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A name of the route's template.
+    Path(Box<str>),
+    /// A query parameter, by its decoded name.
+    Query(Box<str>),
+    /// A header.
+    Header(HeaderName),
+    /// A member of the JSON body; more than one name for a nested one.
+    Body(Vec<Box<str>>),
+}
+
+/// What is wrong with a place, or a set of them.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlaceError {
+    /// Not of the form `SOURCE.NAME`.
+    #[error("`{0}` is no place; write path.NAME, query.NAME, header.NAME or body.NAME")]
+    Form(String),
+    /// A path name that the template doesn't have.
+    #[error("the template has no `{{{0}}}`")]
+    NoSuchName(String),
+    /// A body place on the way to another one, which is a value there and an object here.
+    #[error("`body.{0}` can't be both a value and an object")]
+    ValueAndObject(String),
+    /// The same place twice for one kind.
+    #[error("listed twice")]
+    Twice,
+}
+
+impl Place {
+    /// Parses `path.NAME`, `query.NAME`, `header.NAME` or `body.NAME[.NAME]`.
+    ///
+    /// # Errors
+    /// [`PlaceError::Form`].
+    pub fn parse(text: &str) -> Result<Self, PlaceError> {
+        let form = || PlaceError::Form(text.to_owned());
+        let (source, name) = text.split_once('.').filter(|(_, name)| !name.is_empty()).ok_or_else(form)?;
+        match source {
+            "path" => Ok(Self::Path(name.into())),
+            "query" => Ok(Self::Query(name.into())),
+            "header" => HeaderName::from_bytes(name.as_bytes()).map(Self::Header).map_err(|_| form()),
+            "body" if name.split('.').all(|part| !part.is_empty()) => {
+                Ok(Self::Body(name.split('.').map(Into::into).collect()))
+            }
+            _ => Err(form()),
+        }
+    }
+}
+
+/// A route's places, laid out for reading.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    path: Vec<(usize, Kind)>,
+    query: Vec<(Box<str>, Kind)>,
+    headers: Vec<(HeaderName, Kind)>,
+    body: Option<BodyPlaces>,
+}
+
+impl Places {
+    /// Lays out the places of a route with this template.
+    ///
+    /// # Errors
+    /// The index of each place that can't be used, and why.
+    pub fn build(template: &Template, list: &[(Kind, Place)]) -> Result<Self, Vec<(usize, PlaceError)>> {
+        let mut places = Self::default();
+        let mut errors = Vec::new();
+        for (at, (kind, place)) in list.iter().enumerate() {
+            if list.iter().take(at).any(|earlier| earlier == &(*kind, place.clone())) {
+                errors.push((at, PlaceError::Twice));
+            } else if let Err(error) = places.add(template, *kind, place) {
+                errors.push((at, error));
+            }
+        }
+        if errors.is_empty() { Ok(places) } else { Err(errors) }
+    }
+
+    fn add(&mut self, template: &Template, kind: Kind, place: &Place) -> Result<(), PlaceError> {
+        match place {
+            Place::Path(name) => {
+                let at = template.names().position(|n| n == &**name);
+                self.path.push((at.ok_or_else(|| PlaceError::NoSuchName(name.to_string()))?, kind));
+            }
+            Place::Query(name) => self.query.push((name.clone(), kind)),
+            Place::Header(name) => self.headers.push((name.clone(), kind)),
+            Place::Body(names) => self
+                .body
+                .get_or_insert_default()
+                .add(names, kind)
+                .map_err(|()| PlaceError::ValueAndObject(names.join(".")))?,
+        }
+        Ok(())
+    }
+
+    /// The places in the body; `None`: the body is never read, only streamed.
+    #[must_use]
+    pub const fn body(&self) -> Option<&BodyPlaces> {
+        self.body.as_ref()
+    }
+
+    /// Binds every value outside the body.
+    ///
+    /// # Errors
+    /// [`Reason::BadRequest`] for a listed value that can't be decoded to UTF-8; the kind's mismatch for a listed
+    /// query name or header that occurs twice; and what [`Binding::name`] says.
+    pub fn bind_head(&self, head: &Head<'_>, binding: &mut Binding<'_>) -> Result<(), Reason> {
+        for (name, kind) in &self.path {
+            let value = head.captures.get(head.path, *name).unwrap_or_default();
+            let value = percent::decode(value.as_bytes(), false).map_err(|_| Reason::BadRequest)?;
+            binding.name(*kind, &value)?;
+        }
+        for (name, kind) in &self.headers {
+            let mut values = head.headers.get_all(name).iter();
+            let Some(value) = values.next() else { continue };
+            if values.next().is_some() {
+                return Err(kind.mismatch());
+            }
+            let value = std::str::from_utf8(value.as_bytes()).map_err(|_| Reason::BadRequest)?;
+            binding.name(*kind, value)?;
+        }
+        match head.query {
+            Some(query) if !self.query.is_empty() => self.bind_query(query, binding),
+            _ => Ok(()),
+        }
+    }
+
+    fn bind_query(&self, query: &[u8], binding: &mut Binding<'_>) -> Result<(), Reason> {
+        let mut seen = 0u64;
+        for pair in query.split(|b| *b == b'&') {
+            let at = pair.iter().position(|b| *b == b'=').unwrap_or(pair.len());
+            let (name, value) = (pair.get(..at).unwrap_or_default(), pair.get(at + 1..).unwrap_or_default());
+            // A name that can't be decoded might be a listed one to somebody else.
+            let name = percent::decode(name, true).map_err(|_| Reason::BadRequest)?;
+            for (place, (listed, kind)) in self.query.iter().enumerate() {
+                if *name != **listed {
+                    continue;
+                }
+                let bit = 1u64 << (place % 64);
+                if seen & bit != 0 {
+                    return Err(kind.mismatch());
+                }
+                seen |= bit;
+                let value = percent::decode(value, true).map_err(|_| Reason::BadRequest)?;
+                binding.name(*kind, &value)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is read of a request's head.
+#[derive(Clone, Copy)]
+pub struct Head<'r> {
+    /// The checked path.
+    pub path: &'r str,
+    /// What the route's names captured in it.
+    pub captures: &'r Captures,
+    /// The raw query.
+    pub query: Option<&'r [u8]>,
+    /// All headers.
+    pub headers: &'r HeaderMap,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::binding::Subject;
+    use http::HeaderValue;
+
+    const SUBJECT: Subject<'static> = Subject { app: "A", user: Some("u/1"), customer: None, whole_app: false };
+
+    fn bind(places: &[(Kind, &str)], path: &str, query: Option<&str>, headers: &HeaderMap) -> Result<(), Reason> {
+        let template = Template::parse("/{appId}/{userId*}/x").unwrap();
+        let list: Vec<_> = places.iter().map(|(k, p)| (*k, Place::parse(p).unwrap())).collect();
+        let places = Places::build(&template, &list).unwrap();
+        let table = crate::routing::RouteTable::build(vec![(template, crate::routing::MethodSet::default())]).unwrap();
+        let captures = table.find(path, &http::Method::GET).unwrap().captures;
+        let head = Head { path, captures: &captures, query: query.map(str::as_bytes), headers };
+        let mut binding = Binding::new(&SUBJECT, Vouch::All);
+        places.bind_head(&head, &mut binding)?;
+        binding.finish()
+    }
+
+    #[test]
+    fn a_user_in_the_path_is_decoded_once_and_may_contain_slashes() {
+        let none = HeaderMap::new();
+        let user = [(Kind::UserId, "path.userId")];
+        assert_eq!(bind(&user, "/A/u/1/x", None, &none), Ok(()));
+        assert_eq!(bind(&user, "/A/u/2/x", None, &none), Err(Reason::UserMismatch));
+        assert_eq!(bind(&user, "/A/u/%FF/x", None, &none), Err(Reason::BadRequest));
+        assert_eq!(bind(&[], "/A/u/%FF/x", None, &none), Ok(()));
+    }
+
+    #[test]
+    fn a_listed_query_name_may_stand_once() {
+        let none = HeaderMap::new();
+        let user = [(Kind::UserId, "query.userId")];
+        let query = |q: &str| bind(&user, "/A/z/x", Some(q), &none);
+        assert_eq!(query("userId=u/1"), Ok(()));
+        assert_eq!(query("a=1&user%49d=u%2F1&b"), Ok(()));
+        assert_eq!(query("userId=u/1&userId=u/1"), Err(Reason::UserMismatch));
+        assert_eq!(query("userId=u/1&user%49d="), Err(Reason::UserMismatch));
+        assert_eq!(query("userId=u+1"), Err(Reason::UserMismatch));
+        assert_eq!(query("USERID=other"), Ok(()));
+        assert_eq!(query("userId=%zz"), Err(Reason::BadRequest));
+        assert_eq!(query("userId=%ff"), Err(Reason::BadRequest));
+        assert_eq!(query("other=%zz"), Ok(()));
+        assert_eq!(query("userId="), Ok(()));
+        assert_eq!(query("userId"), Ok(()));
+    }
+
+    #[test]
+    fn a_listed_header_may_stand_once() {
+        let user = [(Kind::UserId, "header.X-User")];
+        let mut headers = HeaderMap::new();
+        headers.append("x-user", HeaderValue::from_static("u/1"));
+        assert_eq!(bind(&user, "/A/z/x", None, &headers), Ok(()));
+        headers.append("x-user", HeaderValue::from_static("u/1"));
+        assert_eq!(bind(&user, "/A/z/x", None, &headers), Err(Reason::UserMismatch));
+    }
+
+    #[test]
+    fn places_that_make_no_sense_are_named() {
+        for bad in ["userId", "path.", "cookie.x", "header.a b", "body.a..b", "body."] {
+            assert!(Place::parse(bad).is_err(), "{bad}");
+        }
+        let template = Template::parse("/{appId}").unwrap();
+        let place = |p| (Kind::UserId, Place::parse(p).unwrap());
+        let errors = Places::build(
+            &template,
+            &[place("path.user"), place("body.a"), place("body.a.b"), place("query.x"), place("query.x")],
+        )
+        .unwrap_err();
+        assert_eq!(errors.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 2, 4]);
+    }
+}

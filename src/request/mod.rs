@@ -1,0 +1,6 @@
+//! The request, read before anything is decided: its target, and where it names identities.
+
+pub mod body;
+pub mod identities;
+pub mod percent;
+pub mod target;

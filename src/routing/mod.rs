@@ -1,0 +1,9 @@
+//! Which route a path belongs to: path templates, and the table that finds the most specific one.
+
+pub mod methods;
+pub mod table;
+pub mod template;
+
+pub use methods::MethodSet;
+pub use table::{Captures, Conflict, Found, RouteTable};
+pub use template::{Segment, Template, TemplateError};

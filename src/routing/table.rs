@@ -1,0 +1,368 @@
+//! The route table: templates laid out as a tree, searched most specific part first.
+//!
+//! At each segment a fixed word beats `{name}`, which beats `{name*}`, whatever the method. A path that a
+//! spanning part could split in two ways is refused rather than guessed: see [`RouteTable::find`].
+
+use http::Method;
+
+use super::methods::MethodSet;
+use super::template::{MAX_NAMES, Segment, Template};
+use crate::reason::Reason;
+
+/// All routes, by path.
+#[derive(Debug)]
+pub struct RouteTable {
+    nodes: Vec<Node>,
+    routes: Vec<(Template, MethodSet)>,
+}
+
+#[derive(Debug, Default)]
+struct Node {
+    /// Lower-case words, sorted.
+    fixed: Vec<(Box<str>, usize)>,
+    one: Option<usize>,
+    many: Option<usize>,
+    /// Routes whose template ends here: one of them for each method.
+    ends: Vec<usize>,
+    /// A route's `{rest*}` ends here, which may also match nothing.
+    rest: Vec<usize>,
+}
+
+/// Where in the path each name of a template stands: byte ranges, in the order of the names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Captures {
+    ranges: [(u32, u32); MAX_NAMES],
+    len: u8,
+}
+
+impl Captures {
+    /// The part of `path` that the `n`th name captured.
+    #[must_use]
+    pub fn get<'p>(&self, path: &'p str, n: usize) -> Option<&'p str> {
+        let (start, end) = *self.ranges.get(n).filter(|_| n < usize::from(self.len))?;
+        path.get(start as usize..end as usize)
+    }
+
+    fn push(&mut self, start: usize, end: usize) {
+        if let Some(slot) = self.ranges.get_mut(usize::from(self.len)) {
+            // A head is bounded far below 4 GiB.
+            *slot = (start as u32, end as u32);
+            self.len += 1;
+        }
+    }
+}
+
+/// A path's route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Index of the route, as given to [`RouteTable::build`].
+    pub route: usize,
+    /// What its names captured.
+    pub captures: Captures,
+}
+
+/// Two routes with one template and a method in common: indices as given to [`RouteTable::build`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// The earlier route.
+    pub first: usize,
+    /// The route that says the same again.
+    pub second: usize,
+}
+
+/// One way in which a path fits a template.
+#[derive(Clone, Copy)]
+struct Fit {
+    node: usize,
+    rest: bool,
+    captures: Captures,
+    /// The node of the inner span on the way, and where the span ended.
+    span: Option<(usize, usize)>,
+}
+
+impl RouteTable {
+    /// Lays out the routes.
+    ///
+    /// # Errors
+    /// Every pair of routes that one request could belong to equally.
+    pub fn build(routes: Vec<(Template, MethodSet)>) -> Result<Self, Vec<Conflict>> {
+        let mut table = Self { nodes: vec![Node::default()], routes: Vec::new() };
+        let mut conflicts = Vec::new();
+        for (second, (template, methods)) in routes.iter().enumerate() {
+            let ends = table.lay_out(template);
+            for first in ends.iter().copied() {
+                if routes.get(first).is_some_and(|(_, m)| m.overlaps(methods)) {
+                    conflicts.push(Conflict { first, second });
+                }
+            }
+            ends.push(second);
+        }
+        table.routes = routes;
+        if conflicts.is_empty() { Ok(table) } else { Err(conflicts) }
+    }
+
+    /// The list of routes that end where this template does.
+    fn lay_out(&mut self, template: &Template) -> &mut Vec<usize> {
+        let mut at = 0;
+        let mut is_rest = false;
+        for (n, segment) in template.segments().iter().enumerate() {
+            let last = n + 1 == template.segments().len();
+            if last && matches!(segment, Segment::Many(name) if &**name == "rest") {
+                is_rest = true;
+                break;
+            }
+            at = self.step(at, segment);
+        }
+        #[expect(clippy::indexing_slicing, reason = "`at` came from `step`, which only hands out nodes that exist")]
+        let node = &mut self.nodes[at];
+        if is_rest { &mut node.rest } else { &mut node.ends }
+    }
+
+    fn step(&mut self, at: usize, segment: &Segment) -> usize {
+        let fresh = self.nodes.len();
+        let Some(node) = self.nodes.get_mut(at) else { return at };
+        let next = match segment {
+            Segment::Fixed(word) => match node.fixed.binary_search_by(|(w, _)| w.cmp(word)) {
+                Ok(found) => node.fixed.get(found).map_or(fresh, |(_, n)| *n),
+                Err(place) => {
+                    node.fixed.insert(place, (word.clone(), fresh));
+                    fresh
+                }
+            },
+            Segment::One(_) => *node.one.get_or_insert(fresh),
+            Segment::Many(_) => *node.many.get_or_insert(fresh),
+        };
+        if next == fresh {
+            self.nodes.push(Node::default());
+        }
+        next
+    }
+
+    /// The route of a request.
+    ///
+    /// `path` has passed the target grammar: it starts with `/` and has no empty segment but one at its end.
+    ///
+    /// # Errors
+    /// [`Reason::RouteUnknown`]; [`Reason::MethodNotAllowed`] where the most specific template has no route for
+    /// the method; [`Reason::PathAmbiguous`] where a spanning part could end in two places.
+    pub fn find(&self, path: &str, method: &Method) -> Result<Found, Reason> {
+        let (node, rest, captures) = self.locate(path)?;
+        let ends = self.ends(node, rest);
+        ends.iter()
+            .copied()
+            .find(|r| self.routes.get(*r).is_some_and(|(_, m)| m.admits(method)))
+            .map(|route| Found { route, captures })
+            .ok_or(Reason::MethodNotAllowed)
+    }
+
+    /// The methods of the routes a path belongs to, for `Allow`; empty where it has none.
+    #[must_use]
+    pub fn allowed(&self, path: &str) -> Vec<&str> {
+        let Ok((node, rest, _)) = self.locate(path) else { return Vec::new() };
+        let mut names = Vec::new();
+        for name in self.ends(node, rest).iter().filter_map(|r| self.routes.get(*r)).flat_map(|(_, m)| m.names()) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    fn ends(&self, node: usize, rest: bool) -> &[usize] {
+        self.nodes.get(node).map_or(&[], |n| if rest { &n.rest } else { &n.ends })
+    }
+
+    fn locate(&self, path: &str) -> Result<(usize, bool, Captures), Reason> {
+        let end = path.strip_suffix('/').unwrap_or(path).len();
+        let mut search = Search { table: self, path, end, best: None, ambiguous: false };
+        search.walk(0, 1, Captures::default(), None);
+        let best = search.best.ok_or(Reason::RouteUnknown)?;
+        if search.ambiguous || self.span_holds_its_end(path, &best) {
+            return Err(Reason::PathAmbiguous);
+        }
+        Ok((best.node, best.rest, best.captures))
+    }
+
+    /// Whether the spanning part of a fit contains the very word that ends it: `a/threads` for
+    /// `{userId*}/threads`. Another reader could stop at the first one.
+    fn span_holds_its_end(&self, path: &str, fit: &Fit) -> bool {
+        let Some((node, until)) = fit.span else { return false };
+        let Some(span) = fit.captures.ranges.iter().find(|r| r.1 as usize == until) else { return false };
+        let Some(value) = path.get(span.0 as usize..span.1 as usize) else { return false };
+        let after = path.get(until + 1..).unwrap_or_default();
+        let word = after.split('/').next().unwrap_or_default();
+        debug_assert!(self.nodes.get(node).is_some());
+        value.split('/').any(|s| s.eq_ignore_ascii_case(word))
+    }
+}
+
+/// A depth-first search in order of specificity: the first fit is the answer.
+struct Search<'t> {
+    table: &'t RouteTable,
+    path: &'t str,
+    /// Where the path ends, without its trailing `/`.
+    end: usize,
+    best: Option<Fit>,
+    ambiguous: bool,
+}
+
+impl Search<'_> {
+    /// Walks on from `node` at byte `at`, the start of a segment. Stops as soon as the answer is settled.
+    fn walk(&mut self, node: usize, at: usize, captures: Captures, span: Option<(usize, usize)>) {
+        let Some(here) = self.table.nodes.get(node) else { return };
+        if at > self.end {
+            if !here.ends.is_empty() {
+                self.fit(Fit { node, rest: false, captures, span });
+            }
+            if !here.rest.is_empty() {
+                let mut captures = captures;
+                captures.push(self.end, self.end);
+                self.fit(Fit { node, rest: true, captures, span });
+            }
+            return;
+        }
+        let stop = self.segment_end(at);
+        let segment = self.path.get(at..stop).unwrap_or_default();
+        if let Some(next) = here.fixed.iter().find(|(w, _)| w.eq_ignore_ascii_case(segment)).map(|(_, n)| *n) {
+            self.walk(next, stop + 1, captures, span);
+        }
+        if let Some(next) = here.one
+            && !self.settled()
+        {
+            let mut captures = captures;
+            captures.push(at, stop);
+            self.walk(next, stop + 1, captures, span);
+        }
+        if !self.settled() {
+            self.walk_span(here, node, at, captures, span);
+        }
+        if !here.rest.is_empty() && !self.settled() {
+            let mut captures = captures;
+            captures.push(at, self.end);
+            self.fit(Fit { node, rest: true, captures, span });
+        }
+    }
+
+    fn walk_span(&mut self, here: &Node, node: usize, at: usize, captures: Captures, span: Option<(usize, usize)>) {
+        let Some(next) = here.many else { return };
+        let mut stop = at;
+        while stop < self.end && !self.settled() {
+            stop = self.segment_end(if stop == at { at } else { stop + 1 });
+            let mut captures = captures;
+            captures.push(at, stop);
+            // A span that reaches the end of the path ends its template too: no other split is possible.
+            let span = if stop == self.end { span } else { Some((node, stop)) };
+            self.walk(next, stop + 1, captures, span);
+        }
+    }
+
+    fn segment_end(&self, at: usize) -> usize {
+        self.path.get(at..self.end).and_then(|rest| rest.find('/')).map_or(self.end, |n| at + n)
+    }
+
+    fn fit(&mut self, fit: Fit) {
+        match &self.best {
+            None => self.best = Some(fit),
+            Some(best) => {
+                if let (Some((node, until)), Some((other, elsewhere))) = (best.span, fit.span) {
+                    self.ambiguous |= node == other && until != elsewhere;
+                }
+            }
+        }
+    }
+
+    /// Nothing later in the search can change the answer: the best fit has no inner span to split otherwise.
+    fn settled(&self) -> bool {
+        self.ambiguous || self.best.is_some_and(|best| best.span.is_none())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(templates: &[&str]) -> RouteTable {
+        let routes = templates.iter().map(|t| (Template::parse(t).unwrap(), MethodSet::default())).collect();
+        RouteTable::build(routes).unwrap()
+    }
+
+    fn find<'p>(table: &RouteTable, path: &'p str) -> Result<(usize, Vec<&'p str>), Reason> {
+        let found = table.find(path, &Method::GET)?;
+        Ok((found.route, (0..MAX_NAMES).filter_map(|n| found.captures.get(path, n)).collect()))
+    }
+
+    #[test]
+    fn the_most_specific_template_wins_segment_by_segment() {
+        let t = table(&["/a/{rest*}", "/a/{x}", "/a/b", "/a/{x}/c", "/{rest*}", "/a/{x*}/d"]);
+        assert_eq!(find(&t, "/a/b"), Ok((2, vec![])));
+        assert_eq!(find(&t, "/A/B/"), Ok((2, vec![])));
+        assert_eq!(find(&t, "/a/z"), Ok((1, vec!["z"])));
+        assert_eq!(find(&t, "/a/z/C"), Ok((3, vec!["z"])));
+        assert_eq!(find(&t, "/a/z/y"), Ok((0, vec!["z/y"])));
+        assert_eq!(find(&t, "/a/z/y/d"), Ok((5, vec!["z/y"])));
+        assert_eq!(find(&t, "/a"), Ok((0, vec![""])));
+        assert_eq!(find(&t, "/"), Ok((4, vec![""])));
+        assert_eq!(find(&t, "/q/r"), Ok((4, vec!["q/r"])));
+    }
+
+    #[test]
+    fn one_trailing_slash_does_not_matter() {
+        let t = table(&["/a/{x}", "/b/{rest*}"]);
+        assert_eq!(find(&t, "/a/z/"), Ok((0, vec!["z"])));
+        assert_eq!(find(&t, "/b/c/"), Ok((1, vec!["c"])));
+        assert_eq!(find(&t, "/b/"), Ok((1, vec![""])));
+        assert_eq!(find(&t, "/c"), Err(Reason::RouteUnknown));
+    }
+
+    #[test]
+    fn only_rest_may_be_empty() {
+        let t = table(&["/a/{more*}"]);
+        assert_eq!(find(&t, "/a"), Err(Reason::RouteUnknown));
+        assert_eq!(find(&t, "/a/"), Err(Reason::RouteUnknown));
+        assert_eq!(find(&t, "/a/b/c"), Ok((0, vec!["b/c"])));
+    }
+
+    #[test]
+    fn a_span_ends_at_the_word_after_it_or_not_at_all() {
+        let t = table(&["/u/{userId*}/threads", "/u/{userId*}/threads/{threadId}", "/u/{userId*}/topics/{rest*}"]);
+        assert_eq!(find(&t, "/u/WwopGf/Q==/threads"), Ok((0, vec!["WwopGf/Q=="])));
+        assert_eq!(find(&t, "/u/a/b/threads/7"), Ok((1, vec!["a/b", "7"])));
+        // Two readings, in one template or in two.
+        assert_eq!(find(&t, "/u/a/threads/threads"), Err(Reason::PathAmbiguous));
+        assert_eq!(find(&t, "/u/a/threads/b/threads"), Err(Reason::PathAmbiguous));
+        assert_eq!(find(&t, "/u/a/topics/b/threads"), Err(Reason::PathAmbiguous));
+        assert_eq!(find(&t, "/u/threads/threads"), Err(Reason::PathAmbiguous));
+        assert_eq!(find(&t, "/u/threads"), Err(Reason::RouteUnknown));
+        assert_eq!(find(&t, "/u/a/THREADS/b/threads"), Err(Reason::PathAmbiguous));
+    }
+
+    #[test]
+    fn a_more_specific_template_without_a_span_is_no_ambiguity() {
+        let t = table(&["/u/{userId*}/threads", "/u/{userId}/threads", "/u/{rest*}"]);
+        assert_eq!(find(&t, "/u/a/threads"), Ok((1, vec!["a"])));
+        assert_eq!(find(&t, "/u/a/b/threads"), Ok((0, vec!["a/b"])));
+        assert_eq!(find(&t, "/u/a/b"), Ok((2, vec!["a/b"])));
+    }
+
+    #[test]
+    fn the_template_is_chosen_before_the_method() {
+        let routes = [("/a/b", &["POST"][..]), ("/a/b", &["PUT"]), ("/a/{x}", &["GET"])];
+        let t = RouteTable::build(
+            routes.iter().map(|(t, m)| (Template::parse(t).unwrap(), MethodSet::parse(m).unwrap())).collect(),
+        )
+        .unwrap();
+        assert_eq!(t.find("/a/b", &Method::GET), Err(Reason::MethodNotAllowed));
+        assert_eq!(t.allowed("/a/b"), ["POST", "PUT"]);
+        assert_eq!(t.find("/a/b", &Method::PUT).unwrap().route, 1);
+        assert_eq!(t.find("/a/c", &Method::GET).unwrap().route, 2);
+    }
+
+    #[test]
+    fn one_template_and_method_twice_is_a_conflict_whatever_the_names() {
+        let routes = ["/a/{x}/{rest*}", "/A/{y}/{rest*}", "/a/{x}"]
+            .iter()
+            .map(|t| (Template::parse(t).unwrap(), MethodSet::default()))
+            .collect();
+        assert_eq!(RouteTable::build(routes).unwrap_err(), [Conflict { first: 0, second: 1 }]);
+    }
+}
