@@ -285,7 +285,9 @@ mod tests {
 
     #[test]
     fn every_spelling_of_our_names_is_seen_and_no_other_name() {
-        for typo in ["jwtSecretKey", "JWT_SECRETKEY", "jwt_secret_key", "AppId", "app_id", "DISABLED", "tokensValidAfter"] {
+        for typo in
+            ["jwtSecretKey", "JWT_SECRETKEY", "jwt_secret_key", "AppId", "app_id", "DISABLED", "tokensValidAfter"]
+        {
             assert!(matches!(Name::classify(typo), Some(Name::LookAlike(..))), "{typo}");
         }
         for other in ["appName", "_id", "jwt", "secret", "jwt_secretkeys", "jwt-secretkey"] {

@@ -40,7 +40,8 @@ mod tests {
     #[test]
     fn dates_are_rfc_3339_strings_and_nothing_else() {
         let read = |json: &str| {
-            let entry = serde_json::json!({"appId": "A", "tokens_valid_after": serde_json::from_str::<Json>(json).unwrap()});
+            let entry =
+                serde_json::json!({"appId": "A", "tokens_valid_after": serde_json::from_str::<Json>(json).unwrap()});
             document(&entry).unwrap().get("tokens_valid_after").cloned().unwrap()
         };
         assert!(read(r#""1970-01-01T00:00:01.5Z""#) == Value::Date(1500));

@@ -13,6 +13,8 @@ mod table;
 
 #[cfg(feature = "server")]
 pub mod feed;
+#[cfg(feature = "server")]
+pub mod list;
 
 pub use app::{App, Policy, SecretEncoding, Secrets};
 pub use document::{Document, Value};

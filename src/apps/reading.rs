@@ -225,10 +225,7 @@ mod tests {
             ),
             (vec![("jwt_secretkey_previous", s("x"))], Fault::PreviousAlone),
             (vec![("secret_encoding", s("hex"))], Fault::Encoding),
-            (
-                vec![("jwt_secretkey", s("a*b")), ("secret_encoding", s("base64"))],
-                Fault::Undecodable("jwt_secretkey"),
-            ),
+            (vec![("jwt_secretkey", s("a*b")), ("secret_encoding", s("base64"))], Fault::Undecodable("jwt_secretkey")),
             (vec![("jwt_secretkey", s("====")), ("secret_encoding", s("base64"))], Fault::Undecodable("jwt_secretkey")),
             (
                 vec![("disabled", s("true"))],
@@ -239,10 +236,7 @@ mod tests {
                 vec![("tokens_valid_after", s("2026-01-01T00:00:00Z"))],
                 Fault::Type { field: "tokens_valid_after", found: "string", wanted: "a date" },
             ),
-            (
-                vec![("jwtSecretKey", s("x"))],
-                Fault::LookAlike { found: "jwtSecretKey".into(), meant: "jwt_secretkey" },
-            ),
+            (vec![("jwtSecretKey", s("x"))], Fault::LookAlike { found: "jwtSecretKey".into(), meant: "jwt_secretkey" }),
         ];
         for (fields, expected) in cases {
             assert_eq!(fault(&fields), Some(expected));

@@ -44,11 +44,7 @@ impl Table {
     pub fn new() -> Self {
         let shard = Arc::new(Shard::default());
         let branch = Arc::new(Branch { shards: std::array::from_fn(|_| Arc::clone(&shard)) });
-        Self {
-            hasher: RandomState::new(),
-            branches: Arc::new(std::array::from_fn(|_| Arc::clone(&branch))),
-            len: 0,
-        }
+        Self { hasher: RandomState::new(), branches: Arc::new(std::array::from_fn(|_| Arc::clone(&branch))), len: 0 }
     }
 
     /// How many entries there are.

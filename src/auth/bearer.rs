@@ -62,8 +62,13 @@ mod tests {
             assert_eq!(read(&[scheme]), Err(Reason::SchemeUnsupported), "{scheme:?}");
         }
         let bad: [&[u8]; 7] = [
-            b"Bearer  a.b.c", b"Bearer a.b.c ", b"Bearer a.b.c,x", b"Bearer a.b.c x", b"Bearer a.b=.c",
-            b"Bearer a.b.\xc2\xa0c", b"Bearer 0123456789abcdefg",
+            b"Bearer  a.b.c",
+            b"Bearer a.b.c ",
+            b"Bearer a.b.c,x",
+            b"Bearer a.b.c x",
+            b"Bearer a.b=.c",
+            b"Bearer a.b.\xc2\xa0c",
+            b"Bearer 0123456789abcdefg",
         ];
         for token in bad {
             assert_eq!(read(&[token]), Err(Reason::TokenMalformed), "{token:?}");

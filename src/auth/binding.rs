@@ -72,30 +72,24 @@ impl<'t> Binding<'t> {
                 "" => Ok(()),
                 user => self.user(user),
             },
-            Kind::CustomerId => match self.subject.customer {
-                Some(customer) => {
-                    self.tally.vouched = true;
-                    equal(value, customer, kind)
-                }
-                None => {
+            Kind::CustomerId => {
+                let Some(customer) = self.subject.customer else {
                     self.tally.customer_unvouched = true;
-                    Ok(())
-                }
-            },
+                    return Ok(());
+                };
+                self.tally.vouched = true;
+                equal(value, customer, kind)
+            }
         }
     }
 
     fn user(&mut self, value: &str) -> Result<(), Reason> {
-        match self.subject.user {
-            Some(user) => {
-                self.tally.vouched = true;
-                equal(value, user, Kind::UserId)
-            }
-            None => {
-                self.tally.user_unvouched = true;
-                Ok(())
-            }
-        }
+        let Some(user) = self.subject.user else {
+            self.tally.user_unvouched = true;
+            return Ok(());
+        };
+        self.tally.vouched = true;
+        equal(value, user, Kind::UserId)
     }
 
     /// Everything has been named: is what the token doesn't have vouched for by what it has?

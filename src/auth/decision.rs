@@ -7,10 +7,10 @@ use std::borrow::Cow;
 use std::hint::black_box;
 use std::sync::LazyLock;
 
+use super::bearer;
 use super::binding::{Binding, Subject, Tally};
 use super::hmac::HmacKey;
 use super::token::{Claims, Parts, Unverified};
-use super::{bearer, rejection::Form};
 use crate::apps::{Policy, Secrets, Snapshot};
 use crate::reason::Reason;
 use crate::request::identities::{Head, Places, Vouch};
@@ -39,10 +39,16 @@ pub struct Rule {
     pub vouch: Vouch,
     /// Apps without a secret are refused.
     pub reject_open_apps: bool,
-    /// The form of rejections.
-    pub form: Form,
     /// What tokens must be like.
     pub token: TokenRules,
+}
+
+impl Rule {
+    /// The app a request names in its path.
+    #[must_use]
+    pub fn app_id<'r>(&self, head: &Head<'r>) -> &'r str {
+        head.captures.get(head.path, self.app).unwrap_or_default()
+    }
 }
 
 /// The wall clock's reading, milliseconds since the epoch.
@@ -117,9 +123,8 @@ pub fn judge<'b>(
     now: Now,
     scratch: &'b mut Vec<u8>,
 ) -> Result<Verdict<'b>, Reason> {
-    let app_id = head.captures.get(head.path, rule.app).unwrap_or_default();
-    let refused = match apps.get(app_id).map(|app| &app.policy) {
-        Some(Policy::Jwt(secrets)) => return verified(rule, head, app_id, secrets, now, scratch).map(Verdict::Verified),
+    let refused = match apps.get(rule.app_id(head)).map(|app| &app.policy) {
+        Some(Policy::Jwt(secrets)) => return verified(rule, head, secrets, now, scratch).map(Verdict::Verified),
         Some(Policy::Open) if !rule.reject_open_apps => return Ok(Verdict::Open),
         Some(Policy::Open | Policy::Unusable) => Reason::AppUnusable,
         Some(Policy::Disabled) => Reason::AppDisabled,
@@ -139,11 +144,11 @@ fn unverified<'r>(rule: &Rule, head: &Head<'r>, scratch: &mut Vec<u8>) -> Result
 fn verified<'b>(
     rule: &Rule,
     head: &Head<'_>,
-    app_id: &str,
     secrets: &Secrets,
     now: Now,
     scratch: &'b mut Vec<u8>,
 ) -> Result<Verified<'b>, Reason> {
+    let app_id = rule.app_id(head);
     let token = unverified(rule, head, scratch)?;
     let key = signer(&token, secrets, now).ok_or(Reason::SignatureInvalid)?;
     let claims = token.claims(scratch)?;
@@ -201,3 +206,6 @@ fn check_when(claims: &Claims<'_>, valid_after: Option<i64>, rules: &TokenRules,
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,9 +9,8 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroize as _;
 
 const BLOCK: usize = 64;
-const INITIAL: [u32; 8] = [
-    0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,
-];
+const INITIAL: [u32; 8] =
+    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
 
 /// A prepared HMAC-SHA256 key. Has no `Debug` and no way back to the secret.
 #[derive(Clone)]

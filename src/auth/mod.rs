@@ -6,5 +6,9 @@ pub mod bearer;
 pub mod binding;
 pub mod decision;
 pub mod hmac;
+#[cfg(feature = "server")]
+pub mod provider;
 pub mod rejection;
+#[cfg(feature = "server")]
+pub mod self_check;
 pub mod token;

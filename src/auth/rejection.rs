@@ -39,10 +39,7 @@ pub const fn status(reason: Reason, form: Form) -> u16 {
 #[must_use]
 pub fn body(reason: Reason, form: Form) -> &'static str {
     static BODIES: LazyLock<Vec<[String; 2]>> = LazyLock::new(|| Reason::ALL.iter().map(|r| bodies(*r)).collect());
-    let [standard, sdk] = match BODIES.get(reason as usize) {
-        Some(bodies) => bodies,
-        None => return "{}",
-    };
+    let Some([standard, sdk]) = BODIES.get(reason as usize) else { return "{}" };
     match form {
         Form::Standard => standard,
         Form::Sdk => sdk,

@@ -56,7 +56,7 @@ pub struct Unverified<'t> {
     tag: [u8; 32],
 }
 
-impl<'t> Unverified<'t> {
+impl Unverified<'_> {
     /// Whether `key` signed this token; constant time.
     #[must_use]
     pub fn signed_by(&self, key: &HmacKey) -> bool {
@@ -202,7 +202,10 @@ mod tests {
     #[test]
     fn exactly_hs256_and_nothing_that_changes_the_reading() {
         assert_eq!(header_of(r#"{"alg":"HS256","typ":"JWT"}"#), Ok(()));
-        assert_eq!(header_of(r#"{"typ":5,"cty":[],"kid":"../../etc/passwd","jku":"http://x","alg":"\u0048S256"}"#), Ok(()));
+        assert_eq!(
+            header_of(r#"{"typ":5,"cty":[],"kid":"../../etc/passwd","jku":"http://x","alg":"\u0048S256"}"#),
+            Ok(())
+        );
         for alg in ["none", "None", "HS256 ", "hs256", "HS384", "HS512", "RS256", "ES256", ""] {
             assert_eq!(header_of(&format!(r#"{{"alg":"{alg}"}}"#)), Err(Reason::AlgorithmNotAllowed), "{alg}");
         }
@@ -237,7 +240,9 @@ mod tests {
         let last = signature.chars().last().unwrap();
         let twin = char::from(last as u8 + 1);
         let respelled = format!("{signed}.{}{twin}", &signature[..42]);
-        for bad in [format!("{good}="), format!("{good}."), format!(".{good}"), signed.to_owned(), respelled, String::new()] {
+        for bad in
+            [format!("{good}="), format!("{good}."), format!(".{good}"), signed.to_owned(), respelled, String::new()]
+        {
             assert_eq!(read(&bad).map(drop), Err(Reason::TokenMalformed), "{bad}");
         }
         for short in [format!("{signed}."), format!("{signed}.AAAA")] {
@@ -260,7 +265,14 @@ mod tests {
         for good in [r#"{"appId":"A","userId":"é"}"#, r#"{"userId":null,"customerId":""}"#, r#"{"x":{"appId":1}}"#] {
             assert_eq!(claims_of(good), Ok(()), "{good}");
         }
-        for bad in [r#"{"appId":1}"#, r#"{"userId":["u"]}"#, r#"{"userId":"a\r\nb"}"#, r#"{"customerId":true}"#, r#"{"appUserId":{}}"#, r#"{"userId":"\u0000"}"#] {
+        for bad in [
+            r#"{"appId":1}"#,
+            r#"{"userId":["u"]}"#,
+            r#"{"userId":"a\r\nb"}"#,
+            r#"{"customerId":true}"#,
+            r#"{"appUserId":{}}"#,
+            r#"{"userId":"\u0000"}"#,
+        ] {
             assert_eq!(claims_of(bad), Err(Reason::ClaimsInvalid), "{bad}");
         }
     }

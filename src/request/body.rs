@@ -24,6 +24,10 @@ struct Member {
     inner: BodyPlaces,
 }
 
+/// A name that is a value in one place and leads on in another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ValueAndObject;
+
 /// What a body turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body {
@@ -44,23 +48,21 @@ impl BodyPlaces {
     ///
     /// # Errors
     /// A name on the way is a value elsewhere, or the last one leads on elsewhere.
-    pub fn add(&mut self, names: &[Box<str>], kind: Kind) -> Result<(), ()> {
-        let Some((name, rest)) = names.split_first() else { return Err(()) };
-        let at = match self.members.iter().position(|m| m.name == *name) {
-            Some(at) => at,
-            None => {
-                self.members.push(Member { name: name.clone(), kinds: Vec::new(), inner: Self::default() });
-                self.members.len() - 1
-            }
-        };
-        let member = self.members.get_mut(at).ok_or(())?;
+    pub fn add(&mut self, names: &[Box<str>], kind: Kind) -> Result<(), ValueAndObject> {
+        let Some((name, rest)) = names.split_first() else { return Err(ValueAndObject) };
+        let known = self.members.iter().position(|m| m.name == *name);
+        let at = known.unwrap_or_else(|| {
+            self.members.push(Member { name: name.clone(), kinds: Vec::new(), inner: Self::default() });
+            self.members.len() - 1
+        });
+        let member = self.members.get_mut(at).ok_or(ValueAndObject)?;
         if rest.is_empty() {
             member.kinds.push(kind);
-            if member.inner.members.is_empty() { Ok(()) } else { Err(()) }
+            if member.inner.members.is_empty() { Ok(()) } else { Err(ValueAndObject) }
         } else if member.kinds.is_empty() {
             member.inner.add(rest, kind)
         } else {
-            Err(())
+            Err(ValueAndObject)
         }
     }
 

@@ -158,7 +158,7 @@ impl Places {
                 .body
                 .get_or_insert_default()
                 .add(names, kind)
-                .map_err(|()| PlaceError::ValueAndObject(names.join(".")))?,
+                .map_err(|_| PlaceError::ValueAndObject(names.join(".")))?,
         }
         Ok(())
     }

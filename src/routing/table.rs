@@ -175,25 +175,23 @@ impl RouteTable {
     fn locate(&self, path: &str) -> Result<(usize, bool, Captures), Reason> {
         let end = path.strip_suffix('/').unwrap_or(path).len();
         let mut search = Search { table: self, path, end, best: None, ambiguous: false };
-        search.walk(0, 1, Captures::default(), None);
+        search.walk(Place { at: 1, ..Place::default() });
         let best = search.best.ok_or(Reason::RouteUnknown)?;
-        if search.ambiguous || self.span_holds_its_end(path, &best) {
+        if search.ambiguous || span_holds_its_end(path, &best) {
             return Err(Reason::PathAmbiguous);
         }
         Ok((best.node, best.rest, best.captures))
     }
+}
 
-    /// Whether the spanning part of a fit contains the very word that ends it: `a/threads` for
-    /// `{userId*}/threads`. Another reader could stop at the first one.
-    fn span_holds_its_end(&self, path: &str, fit: &Fit) -> bool {
-        let Some((node, until)) = fit.span else { return false };
-        let Some(span) = fit.captures.ranges.iter().find(|r| r.1 as usize == until) else { return false };
-        let Some(value) = path.get(span.0 as usize..span.1 as usize) else { return false };
-        let after = path.get(until + 1..).unwrap_or_default();
-        let word = after.split('/').next().unwrap_or_default();
-        debug_assert!(self.nodes.get(node).is_some());
-        value.split('/').any(|s| s.eq_ignore_ascii_case(word))
-    }
+/// Whether the spanning part of a fit contains the very word that ends it: `a/threads` for `{userId*}/threads`.
+/// Another reader could stop at the first one.
+fn span_holds_its_end(path: &str, fit: &Fit) -> bool {
+    let Some((_, until)) = fit.span else { return false };
+    let Some(span) = fit.captures.ranges.iter().find(|r| r.1 as usize == until) else { return false };
+    let Some(value) = path.get(span.0 as usize..until) else { return false };
+    let word = path.get(until + 1..).and_then(|after| after.split('/').next()).unwrap_or_default();
+    value.split('/').any(|s| s.eq_ignore_ascii_case(word))
 }
 
 /// A depth-first search in order of specificity: the first fit is the answer.
@@ -206,53 +204,67 @@ struct Search<'t> {
     ambiguous: bool,
 }
 
+/// Where a search stands: in the tree, and at the start of a segment of the path.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    node: usize,
+    at: usize,
+    captures: Captures,
+    span: Option<(usize, usize)>,
+}
+
+impl Place {
+    /// On to `node`, having captured up to `stop`.
+    fn capturing(mut self, node: usize, stop: usize) -> Self {
+        self.captures.push(self.at, stop);
+        Self { node, at: stop + 1, ..self }
+    }
+
+    fn fit(self, rest: bool) -> Fit {
+        Fit { node: self.node, rest, captures: self.captures, span: self.span }
+    }
+}
+
 impl Search<'_> {
-    /// Walks on from `node` at byte `at`, the start of a segment. Stops as soon as the answer is settled.
-    fn walk(&mut self, node: usize, at: usize, captures: Captures, span: Option<(usize, usize)>) {
+    /// Walks on from `place`. Stops as soon as the answer is settled.
+    fn walk(&mut self, place: Place) {
+        let Place { node, at, .. } = place;
         let Some(here) = self.table.nodes.get(node) else { return };
         if at > self.end {
             if !here.ends.is_empty() {
-                self.fit(Fit { node, rest: false, captures, span });
+                self.fit(place.fit(false));
             }
             if !here.rest.is_empty() {
-                let mut captures = captures;
-                captures.push(self.end, self.end);
-                self.fit(Fit { node, rest: true, captures, span });
+                self.fit(Place { at: self.end, ..place }.capturing(node, self.end).fit(true));
             }
             return;
         }
         let stop = self.segment_end(at);
         let segment = self.path.get(at..stop).unwrap_or_default();
         if let Some(next) = here.fixed.iter().find(|(w, _)| w.eq_ignore_ascii_case(segment)).map(|(_, n)| *n) {
-            self.walk(next, stop + 1, captures, span);
+            self.walk(Place { node: next, at: stop + 1, ..place });
         }
         if let Some(next) = here.one
             && !self.settled()
         {
-            let mut captures = captures;
-            captures.push(at, stop);
-            self.walk(next, stop + 1, captures, span);
+            self.walk(place.capturing(next, stop));
         }
-        if !self.settled() {
-            self.walk_span(here, node, at, captures, span);
+        if let Some(next) = here.many {
+            self.walk_span(next, place);
         }
         if !here.rest.is_empty() && !self.settled() {
-            let mut captures = captures;
-            captures.push(at, self.end);
-            self.fit(Fit { node, rest: true, captures, span });
+            self.fit(place.capturing(node, self.end).fit(true));
         }
     }
 
-    fn walk_span(&mut self, here: &Node, node: usize, at: usize, captures: Captures, span: Option<(usize, usize)>) {
-        let Some(next) = here.many else { return };
-        let mut stop = at;
+    /// Every length the spanning part from `place` to `next` could have.
+    fn walk_span(&mut self, next: usize, place: Place) {
+        let mut stop = place.at;
         while stop < self.end && !self.settled() {
-            stop = self.segment_end(if stop == at { at } else { stop + 1 });
-            let mut captures = captures;
-            captures.push(at, stop);
+            stop = self.segment_end(if stop == place.at { stop } else { stop + 1 });
             // A span that reaches the end of the path ends its template too: no other split is possible.
-            let span = if stop == self.end { span } else { Some((node, stop)) };
-            self.walk(next, stop + 1, captures, span);
+            let span = if stop == self.end { place.span } else { Some((place.node, stop)) };
+            self.walk(Place { span, ..place.capturing(next, stop) });
         }
     }
 

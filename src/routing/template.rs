@@ -30,7 +30,9 @@ pub enum TemplateError {
     #[error("`{0}` cannot occur in a request path; use plain words and `{{name}}`")]
     BadWord(String),
     /// Braces that don't enclose a whole segment, or a name that isn't one.
-    #[error("`{0}` must be a whole segment of the form `{{name}}` or `{{name*}}`, with a name of letters, digits and `_`")]
+    #[error(
+        "`{0}` must be a whole segment of the form `{{name}}` or `{{name*}}`, with a name of letters, digits and `_`"
+    )]
     BadName(String),
     /// A name twice.
     #[error("`{{{0}}}` occurs twice")]
@@ -149,7 +151,9 @@ mod tests {
 
     #[test]
     fn refuses_what_no_request_could_match_or_two_could_read_differently() {
-        for bad in ["", "a", "/a//b", "/a/../b", "/a b", "/a%20b", "/{a", "/x{a}", "/{}", "/{a-b}", "/{a}/{a}", "/a;b", "/a*"] {
+        for bad in
+            ["", "a", "/a//b", "/a/../b", "/a b", "/a%20b", "/{a", "/x{a}", "/{}", "/{a-b}", "/{a}/{a}", "/a;b", "/a*"]
+        {
             assert!(Template::parse(bad).is_err(), "{bad}");
         }
         assert_eq!(Template::parse("/{a*}/{b}"), Err(TemplateError::Spans));

@@ -1,0 +1,30 @@
+# The verbs of this repository. `make help` lists them; CI runs the same ones.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all lint audit clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: ## install what building and testing need and is missing (cmake, a test database in the build folder)
+	@scripts/setup.sh
+
+demo: setup ## the customer's example over real sockets; stays up (ONCE=1: stops; MONGODB_URI: your database)
+	@ONCE="$(ONCE)" scripts/demo.sh
+
+test: setup ## the core suite: unit, integration, security, configuration
+	cargo test --locked
+
+test-all: test ## everything CI tests
+
+lint: setup ## formatting, clippy, and the judging core built without the server
+	cargo fmt --check
+	cargo clippy --all-targets --locked -- -D warnings
+	cargo check --lib --no-default-features --locked
+
+audit: ## licences, sources and bans of the dependencies (cargo-deny)
+	@cargo deny --version >/dev/null 2>&1 || { echo 'cargo-deny is missing: cargo install --locked cargo-deny' >&2; exit 1; }
+	cargo deny check bans licenses sources
+
+clean: ## remove everything that was built or downloaded into the build folder
+	cargo clean
+	rm -rf .demo

@@ -1,0 +1,28 @@
+# shellcheck shell=bash disable=SC2034
+# Shared by the scripts here; sourced, not run. The caller has set -euo pipefail.
+
+# The repository's root.
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# Where cargo builds: everything that is made by hand lies beside it, so that one `make clean` removes it all.
+target=${CARGO_TARGET_DIR:-target}
+case $target in
+    /*) ;;
+    *) target=$root/$target ;;
+esac
+
+# The private Python environment: the test database and its client.
+venv=$target/venv
+
+say() {
+    printf '== %s\n' "$*" >&2
+}
+
+die() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+have() {
+    command -v "$1" >/dev/null 2>&1
+}

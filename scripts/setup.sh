@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Installs what building and testing need and this machine lacks: a C compiler, make, pkg-config and cmake by
+# apt-get, and SecantusDB (a MongoDB-compatible server for tests and the demo) in a private Python environment
+# inside the build folder. Says what it does; does nothing, fast, where all is there.
+set -euo pipefail
+# shellcheck source=scripts/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+database='SecantusDB==0.7.0b3'
+
+# Runs a command as root: as it is, or by a sudo that asks nothing.
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif have sudo && sudo -n true 2>/dev/null; then
+        sudo -n "$@"
+    else
+        return 1
+    fi
+}
+
+# Installs Debian packages, or says which ones are to be installed.
+apt_install() {
+    say "installing $* with apt-get"
+    if have apt-get && as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q >&2 &&
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@" >&2; then
+        return
+    fi
+    die "could not install them here (root is needed); please install: $*   (Debian: apt-get install $*)"
+}
+
+# The toolchain that the crates with C code build with. A missing cargo can't be helped here.
+system_tools() {
+    have cargo || die 'cargo is missing; install Rust (https://rustup.rs), the version is in rust-toolchain.toml'
+    local missing=()
+    have cc || missing+=(gcc libc6-dev)
+    have make || missing+=(make)
+    have pkg-config || missing+=(pkg-config)
+    have cmake || missing+=(cmake)
+    have python3 || missing+=(python3 python3-venv)
+    if [ "${#missing[@]}" -gt 0 ]; then apt_install "${missing[@]}"; fi
+}
+
+# What the finished environment's stamp says: an environment that was moved, or made for another version or
+# another Python, is made anew.
+stamp() {
+    printf '%s %s %s\n' "$venv" "$database" "$(python3 --version)"
+}
+
+make_venv() {
+    rm -rf "$venv"
+    mkdir -p "$target"
+    if ! python3 -m venv "$venv" >/dev/null 2>&1; then
+        rm -rf "$venv"
+        apt_install python3-venv
+        python3 -m venv "$venv"
+    fi
+}
+
+python_tools() {
+    if [ -x "$venv/bin/python" ] && [ "$(cat "$venv/stamp" 2>/dev/null)" = "$(stamp)" ]; then return; fi
+    say "installing $database in $venv"
+    make_venv
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$database" >&2 ||
+        die "pip could not install $database; it needs Python 3.10 or newer and a reachable package index"
+    stamp >"$venv/stamp"
+}
+
+system_tools
+python_tools

@@ -1,0 +1,95 @@
+//! The four pages and who may ask how: GET and HEAD only, everything else is a short JSON error.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use super::status::{self, About};
+use crate::apps::feed::Status;
+use crate::telemetry::{Metrics, metrics};
+
+/// Whether the gateway is ready, or why it is not, in a few words.
+pub type Readiness = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+/// What the pages read; cheap to clone.
+#[derive(Clone)]
+pub struct AdminState {
+    /// Counted and measured so far.
+    pub metrics: Arc<Metrics>,
+    /// How the apps are kept current.
+    pub feed: Arc<Status>,
+    /// Answers `/readyz`.
+    pub ready: Readiness,
+    /// The configuration in force, for `/status`.
+    pub about: Arc<About>,
+}
+
+/// The pages of the admin address.
+pub fn router(state: AdminState) -> Router {
+    Router::new()
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(scrape))
+        .route("/status", get(show))
+        .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(state)
+}
+
+/// 200 as long as the process runs.
+async fn livez() -> Response {
+    answer(StatusCode::OK, TEXT, "ok\n")
+}
+
+/// 200, or 503 with the reason.
+async fn readyz(State(state): State<AdminState>) -> Response {
+    match (state.ready)() {
+        Ok(()) => answer(StatusCode::OK, TEXT, "ready\n"),
+        Err(why) => answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("not ready: {why}\n")),
+    }
+}
+
+async fn scrape(State(state): State<AdminState>) -> Response {
+    state.metrics.observe(&state.feed, state.about.max_staleness);
+    answer(StatusCode::OK, metrics::CONTENT_TYPE, state.metrics.render())
+}
+
+async fn show(State(state): State<AdminState>) -> Response {
+    match serde_json::to_vec_pretty(&status::page(&state)) {
+        Ok(page) => answer(StatusCode::OK, JSON, page),
+        Err(e) => {
+            tracing::error!("the status page could not be written: {e}");
+            error(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
+        }
+    }
+}
+
+async fn unknown() -> Response {
+    error(StatusCode::NOT_FOUND, "unknown path; there are /livez, /readyz, /metrics and /status")
+}
+
+async fn wrong_method() -> Response {
+    error(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD")
+}
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
+
+fn error(status: StatusCode, text: &str) -> Response {
+    answer(status, JSON, serde_json::json!({ "error": text }).to_string())
+}
+
+fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response {
+    let headers =
+        [(CONTENT_TYPE, HeaderValue::from_static(content_type)), (CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    (status, headers, body.into()).into_response()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,298 @@
+//! The apps file: is what stands on disk what is in force?
+//!
+//! Every look compares the file's identity (device, inode, size, times; through symlinks) with the one that was
+//! read. A file that is still being written is left alone for a moment, and one that was written so shortly before
+//! it was read that a later write could bear the same times is read once more. A broken file changes nothing.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use sha2::{Digest as _, Sha256};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use zeroize::Zeroizing;
+
+use super::driver::stopped;
+use super::report::Report;
+use super::status::LastLoad;
+use super::words::{Alarm, Change, Phase, ReloadCause};
+use crate::apps::document::Document;
+use crate::apps::snapshot::{Apps, DocId};
+use crate::apps::{json, list};
+
+/// Between two looks.
+const TICK: Duration = Duration::from_millis(250);
+/// Between two looks at a file that is being written.
+const SOON: Duration = Duration::from_millis(25);
+/// Two writes this close to each other may bear the same times.
+const GRANULE: Duration = Duration::from_millis(20);
+/// Looks after which a file is read though it is still being written.
+const PATIENCE: u32 = 12;
+
+/// Looks at the file until `stop` is true, or its sender gone.
+pub(super) async fn run(mut watch: Watch, mut stop: watch::Receiver<bool>, ready: impl FnOnce() + Send) {
+    let status = std::sync::Arc::clone(&watch.report.status);
+    let mut ready = Some(ready);
+    loop {
+        // Reading and applying a large file takes a while: not on a thread that others wait for.
+        let looked = tokio::task::spawn_blocking(move || {
+            let next = watch.look(SystemTime::now());
+            (watch, next)
+        });
+        let next = tokio::select! {
+            biased;
+            () = stopped(&mut stop) => break,
+            looked = looked => looked,
+        };
+        let Ok((again, next)) = next else {
+            tracing::error!("apps: the task that watches the file panicked; the apps in force stay as they are");
+            status.failed("the task that watches the file panicked".to_owned());
+            return;
+        };
+        watch = again;
+        if status.ready()
+            && let Some(ready) = ready.take()
+        {
+            ready();
+        }
+        tokio::select! {
+            biased;
+            () = stopped(&mut stop) => break,
+            () = tokio::time::sleep(next) => {}
+        }
+    }
+    status.enter(Phase::Stopped);
+}
+
+/// Names an entry without an appId.
+pub(super) fn name(id: &DocId) -> String {
+    match id {
+        DocId::Other(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        DocId::ObjectId(_) => "entry".to_owned(),
+    }
+}
+
+/// What tells a file from another one, and from itself before a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    written: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(path: &Path) -> io::Result<Self> {
+        let meta = fs::metadata(path)?;
+        Ok(Self {
+            device: meta.dev(),
+            inode: meta.ino(),
+            size: meta.size(),
+            written: (meta.mtime(), meta.mtime_nsec()),
+            changed: (meta.ctime(), meta.ctime_nsec()),
+        })
+    }
+
+    /// Whether a write right now could go unseen. By the time of the inode: nobody can set that.
+    fn is_young(&self, now: SystemTime) -> bool {
+        now.duration_since(moment(self.changed)).is_ok_and(|age| age < GRANULE)
+    }
+
+    /// When the file got its content or its name, in milliseconds since the epoch.
+    fn since(&self) -> i64 {
+        let (seconds, nanos) = self.written.max(self.changed);
+        seconds * 1000 + nanos / 1_000_000
+    }
+}
+
+fn moment((seconds, nanos): (i64, i64)) -> SystemTime {
+    let seconds = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+    SystemTime::UNIX_EPOCH + seconds + Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
+}
+
+/// A content that was read.
+struct Seen {
+    stamp: Stamp,
+    digest: [u8; 32],
+    /// A write that its stamp doesn't show is impossible.
+    settled: bool,
+}
+
+impl Seen {
+    fn is(&self, stamp: Stamp) -> bool {
+        self.settled && self.stamp == stamp
+    }
+}
+
+/// The file and what is known of it.
+pub(super) struct Watch {
+    path: PathBuf,
+    apps: Apps,
+    pub(super) report: Report,
+    in_force: Option<Seen>,
+    broken: Option<Seen>,
+    /// The last trouble, to log and count it once.
+    trouble: Option<String>,
+    /// Looks at a file that was being written, in a row.
+    waited: u32,
+}
+
+impl Watch {
+    pub(super) fn new(path: PathBuf, apps: Apps, report: Report) -> Self {
+        Self { path, apps, report, in_force: None, broken: None, trouble: None, waited: 0 }
+    }
+
+    /// Looks at the file, puts a change in force, and says when to look again.
+    pub(super) fn look(&mut self, now: SystemTime) -> Duration {
+        let stamp = match Stamp::of(&self.path) {
+            Ok(stamp) => stamp,
+            Err(error) => return self.unreadable(&error),
+        };
+        if self.in_force.as_ref().is_some_and(|seen| seen.is(stamp)) {
+            return self.equal();
+        }
+        if self.broken.as_ref().is_some_and(|seen| seen.is(stamp)) {
+            return TICK;
+        }
+        let young = stamp.is_young(now);
+        if young && self.waited < PATIENCE {
+            self.waited += 1;
+            return SOON;
+        }
+        self.report.status.enter(Phase::Loading);
+        let began = Instant::now();
+        let text = match fs::read(&self.path) {
+            Ok(text) => Zeroizing::new(text),
+            Err(error) => return self.unreadable(&error),
+        };
+        if Stamp::of(&self.path).is_ok_and(|after| after == stamp) {
+            self.waited = 0;
+            let seen = Seen { stamp, digest: Sha256::digest(&*text).into(), settled: !young };
+            return self.read(&text, seen, began);
+        }
+        // Written or swapped meanwhile: what was read may be half of each.
+        self.waited += 1;
+        SOON
+    }
+
+    fn read(&mut self, text: &[u8], seen: Seen, began: Instant) -> Duration {
+        if self.in_force.as_ref().is_some_and(|s| s.digest == seen.digest) {
+            self.in_force = Some(seen);
+            return self.equal();
+        }
+        if self.broken.as_ref().is_some_and(|s| s.digest == seen.digest) {
+            self.broken = Some(seen);
+            self.report.status.enter(Phase::Waiting);
+            return TICK;
+        }
+        match list::parse(text, list::is_json(&self.path)) {
+            Ok(entries) => {
+                let first = self.in_force.is_none();
+                let documents = self.apply(&entries, (!first).then(|| seen.stamp.since()));
+                self.in_force = Some(seen);
+                self.loaded(if first { ReloadCause::Start } else { ReloadCause::FileChanged }, documents, began);
+                self.equal()
+            }
+            Err(problem) => {
+                self.broken = Some(seen);
+                self.refused(format!("{}: {problem}", self.path.display()));
+                TICK
+            }
+        }
+    }
+
+    /// Disk and force are the same.
+    fn equal(&mut self) -> Duration {
+        let status = &self.report.status;
+        if self.trouble.take().is_some() {
+            status.recovered();
+            tracing::info!(file = %self.path.display(), "apps: the file is in force again");
+        }
+        status.clear(Alarm::FileBroken);
+        status.enter(Phase::Following);
+        status.contact();
+        self.broken = None;
+        TICK
+    }
+
+    fn unreadable(&mut self, error: &io::Error) -> Duration {
+        self.broken = None;
+        let text = format!("{} can't be read: {error}", self.path.display());
+        // Once for as long as it lasts.
+        if self.trouble.as_ref() != Some(&text) {
+            self.refused(text);
+        }
+        TICK
+    }
+
+    /// Shows, logs and counts a file that can't be put in force.
+    fn refused(&mut self, text: String) {
+        tracing::error!(error = %text, "apps: the file is refused, what is in force stays so");
+        self.report.status.enter(Phase::Waiting);
+        self.report.status.failed(text.clone());
+        self.report.status.raise(Alarm::FileBroken);
+        self.report.reloaded(ReloadCause::FileBroken);
+        self.trouble = Some(text);
+    }
+
+    /// Puts the entries in force; `wrote`: they are a change, made at that time. Gives their number.
+    fn apply(&mut self, entries: &[serde_json::Value], wrote: Option<i64>) -> usize {
+        let ids = ids(entries);
+        let mut changed = false;
+        for (entry, id) in entries.iter().zip(&ids) {
+            let before = self.apps.len();
+            // What isn't an object is a document without an appId: nobody's app, but counted and told of.
+            let document = json::document(entry).unwrap_or_else(Document::default);
+            let applied = self.apps.upsert(id.clone(), &document);
+            let kind = if self.apps.len() > before { Change::Insert } else { Change::Update };
+            if applied.changed && wrote.is_some() {
+                self.report.changed(kind);
+            }
+            changed |= applied.changed;
+            self.report.applied(id, applied);
+        }
+        let kept: std::collections::HashSet<&DocId> = ids.iter().collect();
+        let gone = self.apps.retain(|id| kept.contains(id));
+        self.report.retained(|id| kept.contains(id));
+        for _ in 0..gone {
+            self.report.changed(Change::Delete);
+        }
+        if changed || gone > 0 {
+            self.report.wrote(wrote);
+        }
+        self.report.publish(&mut self.apps);
+        entries.len()
+    }
+
+    fn loaded(&self, cause: ReloadCause, documents: usize, began: Instant) {
+        let took = began.elapsed();
+        self.report.status.loaded(LastLoad { at: SystemTime::now(), cause, documents, took });
+        self.report.reloaded(cause);
+        let (file, ms) = (self.path.display(), took.as_millis());
+        tracing::info!(cause = cause.as_str(), %file, documents, took_ms = ms, "apps: the file is in force");
+    }
+}
+
+/// An `_id` for every entry, such that a change of one entry is a change of one document: its appId, with a
+/// number where it isn't the first of its kind; its place, where it has none.
+fn ids(entries: &[serde_json::Value]) -> Vec<DocId> {
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    let mut ids = Vec::with_capacity(entries.len());
+    for (place, entry) in entries.iter().enumerate() {
+        let text = match entry.get("appId").and_then(serde_json::Value::as_str) {
+            Some(app) => {
+                let nth = seen.entry(app).or_default();
+                *nth += 1;
+                format!("appId {app} ({nth})")
+            }
+            None => format!("entry {}", place + 1),
+        };
+        ids.push(DocId::from_bytes(text.as_bytes()));
+    }
+    ids
+}

@@ -1,0 +1,204 @@
+//! The client: its settings, what it lets us observe, and the words of the connection string that stay inside.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ::mongodb::bson::doc;
+use ::mongodb::event::EventHandler;
+use ::mongodb::event::command::CommandEvent;
+use ::mongodb::event::sdam::SdamEvent;
+use ::mongodb::options::{ClientOptions, ConnectionString};
+use ::mongodb::{Client, Database, ServerType};
+use zeroize::Zeroizing;
+
+use super::errors::{Translator, readable};
+use super::{Failure, FailureKind};
+use crate::request::percent;
+
+const APP_NAME: &str = "rtms-gateway";
+const HEARTBEAT: Duration = Duration::from_secs(5);
+const CONNECT: Duration = Duration::from_secs(3);
+const SELECTION: Duration = Duration::from_secs(5);
+/// The stream, a load and a read at once.
+const POOL: u32 = 3;
+
+/// Whether the driver takes this connection string. Asks nobody, not even the DNS.
+///
+/// # Errors
+/// What is wrong with it, without a word of it that could be secret.
+pub fn check_uri(uri: &str) -> Result<(), String> {
+    ConnectionString::parse(uri).map(|_| ()).map_err(|error| {
+        // What the driver quotes may be half a password, where that holds a `/`, `:` or `@` that isn't encoded.
+        if uri.contains('@') {
+            "not a MongoDB connection string; in user name and password, percent-encode all but letters and digits"
+                .to_owned()
+        } else {
+            format!("not a MongoDB connection string: {}", readable(&error))
+        }
+    })
+}
+
+/// A connection string, kept to itself.
+pub(super) struct Connection {
+    uri: Zeroizing<String>,
+    secrets: Vec<Zeroizing<String>>,
+}
+
+impl Connection {
+    pub(super) fn new(uri: &str) -> Self {
+        Self { uri: Zeroizing::new(uri.to_owned()), secrets: secrets(uri) }
+    }
+
+    /// Parts of the connection string that no text may show.
+    pub(super) fn secrets(&self) -> &[Zeroizing<String>] {
+        &self.secrets
+    }
+
+    /// Makes the client. Dials nothing but, for `mongodb+srv`, the DNS.
+    pub(super) async fn connect(&self, observed: &Arc<Observed>) -> Result<Client, Failure> {
+        check_uri(&self.uri).map_err(|text| Failure::new(FailureKind::Transient, text))?;
+        let translator = Translator { secrets: &self.secrets, standalone: false };
+        let options = ClientOptions::parse(self.uri.as_str()).await;
+        let mut options = options.map_err(|e| translator.failure(&e))?;
+        settle(&mut options);
+        let (commands, servers) = (Arc::clone(observed), Arc::clone(observed));
+        options.command_event_handler = Some(EventHandler::callback(move |event| commands.command(&event)));
+        options.sdam_event_handler = Some(EventHandler::callback(move |event| servers.servers(&event)));
+        Client::with_options(options).map_err(|e| translator.failure(&e))
+    }
+}
+
+/// Our settings, where the connection string has none.
+fn settle(options: &mut ClientOptions) {
+    options.app_name.get_or_insert_with(|| APP_NAME.to_owned());
+    options.heartbeat_freq.get_or_insert(HEARTBEAT);
+    options.connect_timeout.get_or_insert(CONNECT);
+    options.server_selection_timeout.get_or_insert(SELECTION);
+    options.max_pool_size.get_or_insert(POOL);
+}
+
+/// User name and password as they stand and decoded, and the values of options that carry credentials.
+fn secrets(uri: &str) -> Vec<Zeroizing<String>> {
+    let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
+    let (before_query, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let mut found: Vec<String> = Vec::new();
+    if let Some((userinfo, _)) = before_query.rsplit_once('@') {
+        let password = userinfo.split_once(':').map_or("", |(_, password)| password);
+        found.extend([userinfo.to_owned(), password.to_owned(), decoded(password)]);
+    }
+    for (key, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+        if ["authmechanismproperties", "tlscertificatekeyfilepassword", "proxypassword"]
+            .contains(&key.to_ascii_lowercase().as_str())
+        {
+            found.extend([value.to_owned(), decoded(value)]);
+        }
+    }
+    found.retain(|s| !s.is_empty());
+    found.into_iter().map(Zeroizing::new).collect()
+}
+
+fn decoded(text: &str) -> String {
+    percent::decode(text.as_bytes(), false).map_or_else(|_| text.to_owned(), std::borrow::Cow::into_owned)
+}
+
+/// What the driver does without being told to.
+#[derive(Default)]
+pub(super) struct Observed {
+    /// A stream of ours is open: an `aggregate` now is the driver resuming it.
+    streaming: AtomicBool,
+    resumed: AtomicBool,
+    standalone: AtomicBool,
+}
+
+impl Observed {
+    /// A stream was opened, or given up.
+    pub(super) fn streaming(&self, open: bool) {
+        self.resumed.store(false, Ordering::Relaxed);
+        self.streaming.store(open, Ordering::Relaxed);
+    }
+
+    /// Whether the driver resumed the stream since the last question.
+    pub(super) fn take_resumed(&self) -> bool {
+        self.resumed.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whether a server said that it isn't a replica set. Asked with `replicaSet=`, the driver only says that it
+    /// found nobody.
+    pub(super) fn standalone(&self) -> bool {
+        self.standalone.load(Ordering::Relaxed)
+    }
+
+    fn command(&self, event: &CommandEvent) {
+        if let CommandEvent::Started(started) = event
+            && started.command_name == "aggregate"
+            && self.streaming.load(Ordering::Relaxed)
+        {
+            self.resumed.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn servers(&self, event: &SdamEvent) {
+        if let SdamEvent::ServerDescriptionChanged(changed) = event {
+            match changed.new_description.server_type() {
+                ServerType::Standalone => self.standalone.store(true, Ordering::Relaxed),
+                ServerType::Unknown => {}
+                _ => self.standalone.store(false, Ordering::Relaxed),
+            }
+        }
+    }
+}
+
+/// Asks the server what it is; `None`: not a replica set, so it has no change streams.
+pub(super) async fn kind_of_server(database: &Database) -> ::mongodb::error::Result<Option<String>> {
+    let hello = database.run_command(doc! { "hello": 1 }).await?;
+    if hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid") {
+        return Ok(Some("sharded cluster".to_owned()));
+    }
+    Ok(hello.get_str("setName").ok().map(|set| format!("replica set {set}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn our_settings_fill_in_what_the_connection_string_leaves_open() {
+        let mut options = ClientOptions::parse("mongodb://h/?replicaSet=r").await.unwrap();
+        settle(&mut options);
+        assert_eq!(options.app_name.as_deref(), Some("rtms-gateway"));
+        assert_eq!(options.heartbeat_freq, Some(Duration::from_secs(5)));
+        assert_eq!(options.connect_timeout, Some(Duration::from_secs(3)));
+        assert_eq!(options.server_selection_timeout, Some(Duration::from_secs(5)));
+        assert_eq!(options.max_pool_size, Some(3));
+        let uri = "mongodb://h/?appName=x&heartbeatFrequencyMS=700&connectTimeoutMS=800\
+                   &serverSelectionTimeoutMS=900&maxPoolSize=9";
+        let mut options = ClientOptions::parse(uri).await.unwrap();
+        settle(&mut options);
+        assert_eq!(options.app_name.as_deref(), Some("x"));
+        assert_eq!(options.heartbeat_freq, Some(Duration::from_millis(700)));
+        assert_eq!(options.connect_timeout, Some(Duration::from_millis(800)));
+        assert_eq!(options.server_selection_timeout, Some(Duration::from_millis(900)));
+        assert_eq!(options.max_pool_size, Some(9));
+    }
+
+    #[test]
+    fn passwords_are_known_as_written_and_as_meant() {
+        let found = secrets("mongodb://user:p%40ss@a,b/db?authMechanismProperties=TOKEN:t%2F&replicaSet=r");
+        let found: Vec<&str> = found.iter().map(|s| s.as_str()).collect();
+        assert_eq!(found, ["user:p%40ss", "p%40ss", "p@ss", "TOKEN:t%2F", "TOKEN:t/"]);
+        assert!(secrets("mongodb://a:1,b:2/db?replicaSet=r").is_empty());
+    }
+
+    #[test]
+    fn a_bad_connection_string_is_refused_without_being_quoted() {
+        for uri in ["mongodb://user:hun/ter2@host/db", "mongodb://user:hunter2@host:port/"] {
+            let problem = check_uri(uri).unwrap_err();
+            assert!(!problem.contains("hun") && !problem.contains("ter2"), "{problem}");
+        }
+        assert!(check_uri("localhost:27017").unwrap_err().contains("scheme"));
+        assert!(check_uri("mongodb://h:1/?maxPoolSize=many").unwrap_err().contains("maxpoolsize"));
+        assert!(check_uri("mongodb://user:p%40ss@a,b:2/db?replicaSet=r").is_ok());
+        assert!(check_uri("mongodb+srv://cluster.example.net/rtms").is_ok());
+    }
+}

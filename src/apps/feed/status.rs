@@ -1,0 +1,315 @@
+//! How the feed is doing: what `/readyz`, `/status` and the gauges read.
+//!
+//! Staleness is the age of the last moment at which the snapshot was known to be current, by the monotonic clock;
+//! wall-clock times are for display only. [`Status::stale`] is an atomic load, so a request may ask it.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+use super::words::{Alarm, Phase, ReloadCause, SourceKind};
+use crate::apps::Counts;
+
+/// A full load that is in force.
+#[derive(Clone, Copy, Debug)]
+pub struct LastLoad {
+    /// When it was put in force.
+    pub at: SystemTime,
+    /// Why everything was read.
+    pub cause: ReloadCause,
+    /// How many documents there were.
+    pub documents: usize,
+    /// How long reading and applying took.
+    pub took: Duration,
+}
+
+/// A document that makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unusable {
+    /// Its appId, or its `_id` where it has none.
+    pub app: String,
+    /// What is wrong with it.
+    pub fault: String,
+}
+
+#[derive(Default)]
+struct Details {
+    phase: Option<Phase>,
+    server: Option<String>,
+    ready_since: Option<SystemTime>,
+    error: Option<(String, SystemTime)>,
+    load: Option<LastLoad>,
+    counts: Counts,
+    unusable: Vec<Unusable>,
+    lag: Option<Duration>,
+    resumes: u64,
+    failures: u64,
+}
+
+/// How the feed is doing. Written by the feed, read by anybody.
+pub struct Status {
+    source: SourceKind,
+    born: Instant,
+    /// Milliseconds after `born`.
+    contact: AtomicU64,
+    /// Milliseconds after `born`.
+    moved: AtomicU64,
+    ready: AtomicBool,
+    alarms: AtomicU8,
+    details: Mutex<Details>,
+}
+
+impl Status {
+    pub(super) fn new(source: SourceKind) -> Self {
+        Self {
+            source,
+            born: Instant::now(),
+            contact: AtomicU64::new(0),
+            moved: AtomicU64::new(0),
+            ready: AtomicBool::new(false),
+            alarms: AtomicU8::new(0),
+            details: Mutex::default(),
+        }
+    }
+
+    /// Where the documents come from.
+    #[must_use]
+    pub const fn source(&self) -> SourceKind {
+        self.source
+    }
+
+    /// What the server turned out to be, once known.
+    #[must_use]
+    pub fn server(&self) -> Option<String> {
+        self.details().server.clone()
+    }
+
+    /// Whether a full load is in force; never false again once true.
+    #[must_use]
+    pub fn ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
+    /// Since when a full load is in force.
+    #[must_use]
+    pub fn ready_since(&self) -> Option<SystemTime> {
+        self.details().ready_since
+    }
+
+    /// Why no full load is in force yet; `None`: one is.
+    #[must_use]
+    pub fn not_ready(&self) -> Option<String> {
+        if self.ready() {
+            return None;
+        }
+        let details = self.details();
+        Some(match &details.error {
+            Some((text, _)) => format!("apps are not loaded yet: {text}; trying again"),
+            None => format!("apps are not loaded yet: {} ({})", details.phase().as_str(), self.source.as_str()),
+        })
+    }
+
+    /// For how long the snapshot hasn't been known to be current; before the first load: since the start.
+    #[must_use]
+    pub fn staleness(&self) -> Duration {
+        self.age(&self.contact)
+    }
+
+    /// Whether that is longer than `max`.
+    #[must_use]
+    pub fn stale(&self, max: Duration) -> bool {
+        self.staleness() > max
+    }
+
+    /// For how long the position in the stream hasn't moved. An idle store moves it too, every few seconds; one
+    /// without a majority doesn't, and that is no error. The file source has no position.
+    #[must_use]
+    pub fn position_age(&self) -> Option<Duration> {
+        (self.source == SourceKind::MongoDb && self.ready()).then(|| self.age(&self.moved))
+    }
+
+    /// The time the last change took from its write to being in force.
+    #[must_use]
+    pub fn last_lag(&self) -> Option<Duration> {
+        self.details().lag
+    }
+
+    /// What the feed is doing.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.details().phase()
+    }
+
+    /// The last failure and when it happened; `None` once all is well again.
+    #[must_use]
+    pub fn last_error(&self) -> Option<(String, SystemTime)> {
+        self.details().error.clone()
+    }
+
+    /// The last full load in force.
+    #[must_use]
+    pub fn last_load(&self) -> Option<LastLoad> {
+        self.details().load
+    }
+
+    /// How many documents are in which state.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.details().counts
+    }
+
+    /// Documents that make no sense, the first hundred of them ([`Counts::unusable`] has their number).
+    #[must_use]
+    pub fn unusable(&self) -> Vec<Unusable> {
+        self.details().unusable.clone()
+    }
+
+    /// Whether this alarm stands.
+    #[must_use]
+    pub fn alarm(&self, alarm: Alarm) -> bool {
+        self.alarms.load(Ordering::Relaxed) & bit(alarm) != 0
+    }
+
+    /// All alarms that stand.
+    #[must_use]
+    pub fn alarms(&self) -> Vec<Alarm> {
+        Alarm::ALL.iter().copied().filter(|a| self.alarm(*a)).collect()
+    }
+
+    /// How often the driver resumed the stream by itself.
+    #[must_use]
+    pub fn resumes(&self) -> u64 {
+        self.details().resumes
+    }
+
+    /// How often an exchange with the source failed.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.details().failures
+    }
+
+    fn age(&self, since: &AtomicU64) -> Duration {
+        self.born.elapsed().saturating_sub(Duration::from_millis(since.load(Ordering::Relaxed)))
+    }
+
+    fn details(&self) -> MutexGuard<'_, Details> {
+        self.details.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// The feed's side.
+impl Status {
+    pub(super) fn contact(&self) {
+        self.contact.store(self.now(), Ordering::Relaxed);
+    }
+
+    pub(super) fn position_moved(&self) {
+        self.moved.store(self.now(), Ordering::Relaxed);
+    }
+
+    pub(super) fn enter(&self, phase: Phase) {
+        self.details().phase = Some(phase);
+    }
+
+    pub(super) fn found_server(&self, server: String) {
+        self.details().server = Some(server);
+    }
+
+    pub(super) fn failed(&self, text: String) {
+        let mut details = self.details();
+        details.failures += 1;
+        details.error = Some((text, SystemTime::now()));
+    }
+
+    /// All is well again; true if it wasn't.
+    pub(super) fn recovered(&self) -> bool {
+        self.details().error.take().is_some()
+    }
+
+    pub(super) fn resumed(&self) {
+        self.details().resumes += 1;
+    }
+
+    pub(super) fn raise(&self, alarm: Alarm) {
+        self.alarms.fetch_or(bit(alarm), Ordering::Relaxed);
+    }
+
+    pub(super) fn clear(&self, alarm: Alarm) {
+        self.alarms.fetch_and(!bit(alarm), Ordering::Relaxed);
+    }
+
+    /// A full load is in force.
+    pub(super) fn loaded(&self, load: LastLoad) {
+        let mut details = self.details();
+        details.load = Some(load);
+        details.error = None;
+        details.ready_since.get_or_insert(load.at);
+        drop(details);
+        self.contact();
+        self.position_moved();
+        self.ready.store(true, Ordering::Release);
+    }
+
+    /// A snapshot was published; `unusable` where that list differs from before.
+    pub(super) fn published(&self, counts: Counts, unusable: Option<Vec<Unusable>>, lag: Option<Duration>) {
+        let mut details = self.details();
+        details.counts = counts;
+        if let Some(unusable) = unusable {
+            details.unusable = unusable;
+        }
+        details.lag = lag.or(details.lag);
+    }
+}
+
+impl Details {
+    fn phase(&self) -> Phase {
+        self.phase.unwrap_or(Phase::Waiting)
+    }
+}
+
+const fn bit(alarm: Alarm) -> u8 {
+    1 << alarm as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn staleness_grows_from_the_start_and_from_the_last_contact() {
+        let status = Status::new(SourceKind::MongoDb);
+        tokio::time::advance(Duration::from_secs(7)).await;
+        assert_eq!(status.staleness(), Duration::from_secs(7));
+        status.contact();
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(status.staleness(), Duration::from_secs(2));
+        assert!(status.stale(Duration::from_secs(1)) && !status.stale(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn the_reason_for_not_being_ready_names_the_last_error() {
+        let status = Status::new(SourceKind::File);
+        status.enter(Phase::Loading);
+        assert_eq!(status.not_ready().unwrap(), "apps are not loaded yet: loading (file)");
+        status.failed("no such file".into());
+        assert_eq!(status.not_ready().unwrap(), "apps are not loaded yet: no such file; trying again");
+        let load = LastLoad { at: SystemTime::now(), cause: ReloadCause::Start, documents: 0, took: Duration::ZERO };
+        status.loaded(load);
+        assert!(status.not_ready().is_none() && status.last_error().is_none() && status.ready_since().is_some());
+    }
+
+    #[test]
+    fn alarms_stand_one_by_one() {
+        let status = Status::new(SourceKind::MongoDb);
+        status.raise(Alarm::LostHalf);
+        status.raise(Alarm::FileBroken);
+        status.clear(Alarm::FileBroken);
+        assert_eq!(status.alarms(), [Alarm::LostHalf]);
+    }
+}

@@ -1,0 +1,394 @@
+//! The state machine of a feed with a change stream: inputs in, commands out, no I/O and no tasks of its own.
+//!
+//! Invariants: a token is only kept together with everything before it being applied or owed a read; a stream that
+//! failed is never listened to again; nothing partial is published; whatever fails, the last snapshot serves.
+
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+use super::backoff::{Retry, jittered, up_to};
+use super::failure::{Failure, FailureKind};
+use super::guard::{Guard, SECOND_LOOK, Verdict};
+use super::ledger::Ledger;
+use super::merge::{Merge, Step};
+use super::report::Report;
+use super::source::{Batch, Documents, OpTime, Token};
+use super::status::{LastLoad, Status};
+use super::words::{Alarm, Phase, ReloadCause};
+use crate::apps::snapshot::{Apps, DocId};
+
+/// When a comparison fell due at a bad moment, and when one failed: how long until the next try.
+const COMPARE_AGAIN: Duration = Duration::from_secs(5);
+
+/// How fast full reloads and comparisons may follow each other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// A full reload waits a random time up to this, so that a fleet doesn't reload at once.
+    pub(super) resync_delay: Duration,
+    /// The least time from one full load to the next.
+    pub(super) min_interval: Duration,
+    /// How often the collection is compared; zero: never.
+    pub(super) reconcile_every: Duration,
+}
+
+/// What happened.
+pub(super) enum Input {
+    /// A position was taken, or not.
+    Positioned(Result<Token, Failure>),
+    /// Everything was read, or not.
+    Loaded(Result<Documents, Failure>),
+    /// The stream is open.
+    Opened,
+    /// The stream replied.
+    Batch(Batch),
+    /// The stream is over.
+    Ended(Failure),
+    /// Single documents were read, or not.
+    Read(Result<Documents, Failure>),
+    /// The collection was read for comparison, or not.
+    Compared(Result<Documents, Failure>),
+    /// The time asked for with [`Command::Wake`] has passed.
+    Woke,
+    /// The time asked for with [`Command::CompareIn`] has passed.
+    CompareDue,
+    /// There is time for a slice of the merge.
+    Slice,
+}
+
+/// What is to be done. A new command of a kind replaces the one before.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Command {
+    /// Take a position.
+    Position,
+    /// Read everything, after the position.
+    Load,
+    /// Open the stream at this token.
+    Follow(Token),
+    /// Read these documents.
+    Read(Vec<DocId>),
+    /// Read everything beside the stream, not older than this.
+    Compare(OpTime),
+    /// Drop the stream and everything under way.
+    Close,
+    /// [`Input::Woke`] after this time.
+    Wake(Duration),
+    /// [`Input::CompareDue`] after this time.
+    CompareIn(Duration),
+}
+
+enum State {
+    Waiting,
+    Positioning,
+    Loading(Token),
+    /// A full load is being put in force; the stream starts at this token.
+    Merging(Token),
+    Opening,
+    Following,
+}
+
+/// The state machine.
+pub(super) struct Supervisor {
+    ledger: Ledger,
+    pace: Pace,
+    state: State,
+    /// Our own copy of the place in the stream; `None`: a full load is needed.
+    token: Option<Token>,
+    cause: ReloadCause,
+    retry: Retry,
+    guard: Guard,
+    load_began: Option<Instant>,
+    /// What a read under way asks for: until it answers, the stream isn't listened to.
+    reading: Option<Vec<DocId>>,
+    /// A comparison is being read.
+    comparing: bool,
+    /// A comparison that was read and isn't merged yet.
+    compared: Option<Documents>,
+    merge: Option<Merge>,
+}
+
+impl Supervisor {
+    pub(super) fn new(apps: Apps, report: Report, pace: Pace) -> Self {
+        Self {
+            ledger: Ledger::new(apps, report),
+            pace,
+            state: State::Waiting,
+            token: None,
+            cause: ReloadCause::Start,
+            retry: Retry::default(),
+            guard: Guard::default(),
+            load_began: None,
+            reading: None,
+            comparing: false,
+            compared: None,
+            merge: None,
+        }
+    }
+
+    pub(super) fn status(&self) -> &Status {
+        &self.ledger.report.status
+    }
+
+    /// Whether the stream is to be listened to.
+    pub(super) const fn listens(&self) -> bool {
+        matches!(self.state, State::Opening | State::Following) && self.reading.is_none() && self.merge.is_none()
+    }
+
+    /// Whether [`Input::Slice`] is wanted.
+    pub(super) const fn merges(&self) -> bool {
+        self.merge.is_some()
+    }
+
+    /// The first commands.
+    pub(super) fn start(&mut self) -> Vec<Command> {
+        self.go_on()
+    }
+
+    /// Takes one input.
+    pub(super) fn handle(&mut self, input: Input) -> Vec<Command> {
+        match input {
+            Input::Positioned(Ok(token)) => self.positioned(token),
+            Input::Loaded(Ok(documents)) => self.loaded(documents),
+            Input::Opened => self.opened(),
+            Input::Batch(batch) => self.batch(batch),
+            Input::Read(Ok(documents)) => self.read(documents),
+            Input::Compared(Ok(documents)) => self.compared(documents),
+            Input::Compared(Err(failure)) => self.not_compared(&failure),
+            Input::Woke => self.go_on(),
+            Input::CompareDue => self.compare(),
+            Input::Slice => self.slice(),
+            Input::Positioned(Err(failure))
+            | Input::Loaded(Err(failure))
+            | Input::Read(Err(failure))
+            | Input::Ended(failure) => self.failed(&failure),
+        }
+    }
+
+    /// Begins, or takes up again where the token says.
+    fn go_on(&mut self) -> Vec<Command> {
+        if let Some(token) = self.token.clone() {
+            self.state = State::Opening;
+            return vec![Command::Follow(token)];
+        }
+        self.state = State::Positioning;
+        self.status().enter(Phase::Positioning);
+        self.load_began = Some(Instant::now());
+        vec![Command::Position]
+    }
+
+    fn positioned(&mut self, token: Token) -> Vec<Command> {
+        self.state = State::Loading(token);
+        self.status().enter(Phase::Loading);
+        vec![Command::Load]
+    }
+
+    fn loaded(&mut self, documents: Documents) -> Vec<Command> {
+        if let State::Loading(token) = &self.state {
+            self.state = State::Merging(token.clone());
+            self.merge = Some(Merge::new(documents, false));
+        }
+        Vec::new()
+    }
+
+    fn opened(&mut self) -> Vec<Command> {
+        self.retry.opened();
+        self.state = State::Following;
+        self.status().enter(Phase::Following);
+        self.read_owed()
+    }
+
+    fn batch(&mut self, batch: Batch) -> Vec<Command> {
+        if self.retry.delivered() && self.status().recovered() {
+            tracing::info!("apps: the stream is well again");
+        }
+        if batch.resumed {
+            self.ledger.report.resumed();
+        }
+        let gone = self.ledger.batch(batch.events);
+        if batch.token.is_some() && batch.token != self.token {
+            self.status().position_moved();
+            self.token = batch.token;
+        }
+        match gone {
+            Some(cause) => self.resync(cause, "the collection must be read again"),
+            None => self.settled(),
+        }
+    }
+
+    /// Nothing is under way: contact, unless documents are in doubt.
+    fn settled(&mut self) -> Vec<Command> {
+        if self.ledger.is_certain() {
+            self.status().contact();
+            self.status().clear(Alarm::Unauthorised);
+            self.status().clear(Alarm::Standalone);
+        }
+        self.read_owed()
+    }
+
+    /// Reads what is in doubt; before that, takes up a comparison that waits for its turn.
+    fn read_owed(&mut self) -> Vec<Command> {
+        if self.reading.is_some() || self.merge.is_some() {
+            return Vec::new();
+        }
+        if let Some(documents) = self.compared.take() {
+            self.merge = Some(Merge::new(documents, true));
+            return Vec::new();
+        }
+        if self.ledger.is_certain() {
+            return Vec::new();
+        }
+        let ids = self.ledger.to_read();
+        self.reading = Some(ids.clone());
+        vec![Command::Read(ids)]
+    }
+
+    fn read(&mut self, documents: Documents) -> Vec<Command> {
+        let Some(asked) = self.reading.take() else { return Vec::new() };
+        self.ledger.reread(asked, documents);
+        self.settled()
+    }
+
+    fn compare(&mut self) -> Vec<Command> {
+        if !matches!(self.state, State::Following) || self.comparing {
+            return vec![Command::CompareIn(COMPARE_AGAIN)];
+        }
+        self.comparing = true;
+        vec![Command::Compare(self.ledger.begin_comparison())]
+    }
+
+    fn compared(&mut self, documents: Documents) -> Vec<Command> {
+        if !self.comparing {
+            return Vec::new();
+        }
+        self.compared = Some(documents);
+        self.read_owed()
+    }
+
+    fn not_compared(&mut self, failure: &Failure) -> Vec<Command> {
+        tracing::warn!(error = %failure, "apps: the periodic comparison failed");
+        self.abandon_comparison();
+        vec![Command::CompareIn(COMPARE_AGAIN)]
+    }
+
+    fn abandon_comparison(&mut self) {
+        self.comparing = false;
+        self.compared = None;
+        self.ledger.end_comparison();
+    }
+
+    fn slice(&mut self) -> Vec<Command> {
+        let Some(mut merge) = self.merge.take() else { return Vec::new() };
+        match merge.step(&mut self.ledger) {
+            Step::More => self.merge = Some(merge),
+            Step::Weighed(known) => match self.weigh(known) {
+                Verdict::Accept => self.merge = Some(merge),
+                Verdict::Refuse => return self.refuse(&merge, known),
+            },
+            Step::Done(gone) if merge.comparing() => return self.compared_to_end(gone),
+            Step::Done(_) => return self.in_force(&merge),
+        }
+        Vec::new()
+    }
+
+    fn weigh(&mut self, known: usize) -> Verdict {
+        let serving = self.ledger.apps.published().load().len();
+        self.guard.judge(serving, known)
+    }
+
+    fn refuse(&mut self, merge: &Merge, known: usize) -> Vec<Command> {
+        let serving = self.ledger.apps.published().load().len();
+        tracing::error!(serving, known, "apps: a load lost more than half of the apps; a second one must agree");
+        self.status().raise(Alarm::LostHalf);
+        self.ledger.report.reloaded(ReloadCause::Refused);
+        if merge.comparing() {
+            self.abandon_comparison();
+            let mut commands = self.read_owed();
+            commands.push(Command::CompareIn(SECOND_LOOK));
+            return commands;
+        }
+        self.wait(SECOND_LOOK)
+    }
+
+    fn in_force(&mut self, merge: &Merge) -> Vec<Command> {
+        let State::Merging(token) = &self.state else { return Vec::new() };
+        self.token = Some(token.clone());
+        self.report_load(merge.len());
+        let mut commands = self.go_on();
+        commands.extend(self.next_comparison());
+        commands
+    }
+
+    fn report_load(&mut self, documents: usize) {
+        let took = self.load_began.map(|began| began.elapsed()).unwrap_or_default();
+        let load = LastLoad { at: SystemTime::now(), cause: self.cause, documents, took };
+        self.status().loaded(load);
+        self.status().clear(Alarm::HistoryLost);
+        self.status().clear(Alarm::LostHalf);
+        self.ledger.report.reloaded(self.cause);
+        let (cause, ms) = (self.cause.as_str(), took.as_millis());
+        tracing::info!(cause, documents, took_ms = ms, "apps: a full load is in force");
+    }
+
+    fn compared_to_end(&mut self, gone: usize) -> Vec<Command> {
+        self.comparing = false;
+        if gone > 0 {
+            tracing::warn!(gone, "apps: the comparison found documents that no event had deleted");
+        }
+        self.status().clear(Alarm::LostHalf);
+        self.ledger.report.reloaded(ReloadCause::Reconcile);
+        let mut commands = self.read_owed();
+        commands.extend(self.next_comparison());
+        commands
+    }
+
+    fn next_comparison(&self) -> Option<Command> {
+        let every = self.pace.reconcile_every;
+        (!every.is_zero()).then(|| Command::CompareIn(jittered(every)))
+    }
+
+    fn failed(&mut self, failure: &Failure) -> Vec<Command> {
+        self.status().failed(failure.text.clone());
+        match failure.kind {
+            FailureKind::Unauthorised => self.status().raise(Alarm::Unauthorised),
+            FailureKind::Standalone => self.status().raise(Alarm::Standalone),
+            _ => {}
+        }
+        let given_up = match failure.kind {
+            FailureKind::HistoryLost => true,
+            FailureKind::Unlisted => self.retry.strike(),
+            _ => false,
+        };
+        if given_up && self.token.is_some() {
+            self.status().raise(Alarm::HistoryLost);
+            return self.resync(ReloadCause::HistoryLost, &failure.text);
+        }
+        let wait = self.retry.after(failure.kind);
+        tracing::warn!(error = %failure, wait_ms = wait.as_millis(), "apps: the source failed, trying again");
+        self.wait(wait)
+    }
+
+    /// Gives the token up: everything is read again, after a random time, while the last snapshot serves.
+    fn resync(&mut self, cause: ReloadCause, why: &str) -> Vec<Command> {
+        self.token = None;
+        self.cause = cause;
+        let since = self.load_began.map(|began| began.elapsed()).unwrap_or_default();
+        let wait = up_to(self.pace.resync_delay).max(self.pace.min_interval.saturating_sub(since));
+        let wait = wait.max(self.retry.reload());
+        let cause = cause.as_str();
+        tracing::warn!(cause, why, wait_ms = wait.as_millis(), "apps: a full reload follows; the last snapshot serves");
+        self.wait(wait)
+    }
+
+    fn wait(&mut self, wait: Duration) -> Vec<Command> {
+        self.state = State::Waiting;
+        self.status().enter(Phase::Waiting);
+        self.reading = None;
+        self.merge = None;
+        let mut commands = vec![Command::Close, Command::Wake(wait)];
+        if self.comparing {
+            self.abandon_comparison();
+            commands.push(Command::CompareIn(COMPARE_AGAIN));
+        }
+        commands
+    }
+}

@@ -1,0 +1,145 @@
+//! `listeners`: where clients connect.
+
+use std::net::SocketAddr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::address;
+use super::auth::words;
+use super::mistakes::Check;
+use super::pem::{self, Named};
+use super::settings;
+use super::values::List;
+use super::yaml_path::YamlPath;
+
+/// One listening address. Every listener serves every route.
+#[derive(Clone, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Listener {
+    /// IP address and port to bind. Example: `0.0.0.0:8080`, `[::]:8443`.
+    #[schemars(required)]
+    address: Option<String>,
+    /// TLS on this address; absent: plain HTTP/1.1.
+    tls: Option<ListenerTls>,
+}
+
+/// TLS on a listener.
+#[derive(Clone, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ListenerTls {
+    /// PEM file with the certificate chain, leaf first. Example: `server.pem`.
+    #[schemars(required)]
+    cert: Option<String>,
+    /// PEM file with the unencrypted private key of that certificate. Example: `server.key`.
+    #[schemars(required)]
+    key: Option<String>,
+    /// Offer HTTP/2 beside HTTP/1.1 by ALPN.
+    http2: bool,
+    /// Client certificates (mutual TLS); absent: not asked for.
+    client_auth: Option<ClientAuth>,
+}
+
+impl Default for ListenerTls {
+    fn default() -> Self {
+        Self { cert: None, key: None, http2: true, client_auth: None }
+    }
+}
+
+/// Client certificates on a listener.
+#[derive(Clone, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClientAuth {
+    /// PEM file with the authorities that sign client certificates. Example: `ca.pem`.
+    #[schemars(required)]
+    ca: Option<String>,
+    /// Whether a client must show one.
+    mode: ClientAuthMode,
+}
+
+impl Default for ClientAuth {
+    fn default() -> Self {
+        Self { ca: None, mode: ClientAuthMode::Require }
+    }
+}
+
+words! {
+    /// Whether a client certificate must be shown.
+    ClientAuthMode {
+        /// No connection without a good certificate.
+        Require,
+        /// A client may come without a certificate, but not with a bad one.
+        Optional,
+    }
+}
+
+/// Checks all listeners, and that none of them stands in the way of another or of the admin address.
+pub fn settle(
+    listeners: Option<List<Listener>>,
+    admin: Option<SocketAddr>,
+    at: &YamlPath,
+    check: &mut Check,
+) -> Vec<settings::Listener> {
+    let listeners = listeners.unwrap_or_default();
+    if listeners.is_empty() {
+        check.missing(at, "list at least one, as in `- address: 0.0.0.0:8080`");
+    }
+    let mut settled: Vec<(usize, settings::Listener)> = Vec::new();
+    for (n, listener) in listeners.into_entries() {
+        let Some(listener) = listener.settle(&at.index(n), check) else { continue };
+        let address_at = at.index(n).key("address");
+        if let Some((earlier, _)) = settled.iter().find(|(_, e)| address::clash(e.address, listener.address)) {
+            check.refuse(&address_at, format!("can't be bound beside listeners[{earlier}]; give it another port"));
+        } else if admin.is_some_and(|admin| address::clash(admin, listener.address)) {
+            check.refuse(&address_at, "can't be bound beside admin.address; give one of them another port");
+        }
+        settled.push((n, listener));
+    }
+    settled.into_iter().map(|(_, listener)| listener).collect()
+}
+
+impl Listener {
+    fn settle(self, at: &YamlPath, check: &mut Check) -> Option<settings::Listener> {
+        let tls = self.tls.and_then(|tls| tls.settle(&at.key("tls"), check));
+        let at = at.key("address");
+        let Some(text) = self.address else {
+            check.missing(&at, "say where to listen, as in `0.0.0.0:8080`");
+            return None;
+        };
+        match address::listen(&text) {
+            Ok(address) => Some(settings::Listener { address, tls }),
+            Err(problem) => {
+                check.refuse(&at, format!("{} {problem}", check.show(&at, &text)));
+                None
+            }
+        }
+    }
+}
+
+impl ListenerTls {
+    fn settle(self, at: &YamlPath, check: &mut Check) -> Option<settings::ListenerTls> {
+        let (cert_at, key_at) = (at.key("cert"), at.key("key"));
+        if self.cert.is_none() {
+            check.missing(&cert_at, "name the PEM file of the certificate chain");
+        }
+        if self.key.is_none() {
+            check.missing(&key_at, "name the PEM file of the certificate's private key");
+        }
+        let client_auth = self.client_auth.and_then(|auth| auth.settle(&at.key("client_auth"), check));
+        let (cert, key) = (self.cert?, self.key?);
+        pem::check_pair(Named { at: &cert_at, name: &cert }, Named { at: &key_at, name: &key }, check);
+        Some(settings::ListenerTls { cert: check.file(&cert), key: check.file(&key), http2: self.http2, client_auth })
+    }
+}
+
+impl ClientAuth {
+    fn settle(self, at: &YamlPath, check: &mut Check) -> Option<settings::ClientAuth> {
+        let at = at.key("ca");
+        let Some(ca) = self.ca else {
+            check.missing(&at, "name the PEM file of the authorities that sign client certificates");
+            return None;
+        };
+        pem::check_authorities(Named { at: &at, name: &ca }, check);
+        Some(settings::ClientAuth { ca: check.file(&ca), required: self.mode == ClientAuthMode::Require })
+    }
+}

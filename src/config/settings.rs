@@ -1,0 +1,251 @@
+//! The normal form of a configuration: what the rest of the program reads.
+//!
+//! Everything here is already checked and complete: defaults filled in, paths absolute, names resolved to
+//! indices. A value of these types can be put in force without another question.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::auth::rejection::Form;
+use crate::request::identities::{Places, Vouch};
+use crate::routing::{MethodSet, Template};
+
+/// A whole configuration, ready to be put in force.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where clients connect; at least one.
+    pub listeners: Vec<Listener>,
+    /// Address of `/metrics`, `/livez`, `/readyz` and `/status`; `None`: off.
+    pub admin: Option<SocketAddr>,
+    /// Where the app documents come from.
+    pub apps: Apps,
+    /// How tokens are judged.
+    pub auth: Auth,
+    /// The upstreams, ordered by name; routes refer to them by index.
+    pub upstreams: Vec<Upstream>,
+    /// The routes, in the order of the file.
+    pub routes: Vec<Route>,
+    /// Sizes and times a client may use.
+    pub limits: Limits,
+    /// What is logged.
+    pub telemetry: Telemetry,
+    /// The process.
+    pub server: Server,
+}
+
+/// One listening address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// TLS on this address; `None`: plain HTTP.
+    pub tls: Option<ListenerTls>,
+}
+
+/// TLS of a listener; the files were readable and matched when the configuration was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerTls {
+    /// PEM chain, leaf first.
+    pub cert: PathBuf,
+    /// PEM private key.
+    pub key: PathBuf,
+    /// Offer HTTP/2 by ALPN.
+    pub http2: bool,
+    /// Client certificates; `None`: not asked for.
+    pub client_auth: Option<ClientAuth>,
+}
+
+/// Client certificates on a listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientAuth {
+    /// PEM file of the authorities that sign client certificates.
+    pub ca: PathBuf,
+    /// True: a connection without a good certificate is refused.
+    pub required: bool,
+}
+
+/// Where app documents come from.
+#[derive(Clone, Debug)]
+pub struct Apps {
+    /// The source in use.
+    pub source: AppsSource,
+    /// Longer without contact counts as stale.
+    pub max_staleness: Duration,
+    /// Stale: reject every judged request (`true`) or serve the last known secrets (`false`).
+    pub reject_when_stale: bool,
+    /// A full reload waits a random time up to this.
+    pub resync_delay: Duration,
+    /// The least time between two full reloads.
+    pub resync_min_interval: Duration,
+    /// How often the whole collection is compared, jittered.
+    pub reconcile_every: Duration,
+}
+
+/// The source of app documents.
+#[derive(Clone)]
+pub enum AppsSource {
+    /// A MongoDB collection, followed by its change stream.
+    MongoDb {
+        /// Connection string; may carry a password, so it is never logged.
+        uri: String,
+        /// Database name.
+        database: String,
+        /// Collection name.
+        collection: String,
+    },
+    /// A file with a list of app documents.
+    File {
+        /// The file; `.json` is read as JSON, everything else as YAML.
+        path: PathBuf,
+    },
+}
+
+impl std::fmt::Debug for AppsSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::MongoDb { database, collection, .. } => write!(f, "mongodb {database}.{collection}"),
+            Self::File { path } => write!(f, "file {}", path.display()),
+        }
+    }
+}
+
+/// How tokens are judged, gateway-wide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Auth {
+    /// Tolerance for `exp` and `nbf`.
+    pub leeway: Duration,
+    /// The furthest `exp` may lie ahead; `None`: no bound.
+    pub max_lifetime: Option<Duration>,
+    /// How secrets stand in app documents that do not say so themselves.
+    pub secret_encoding: crate::apps::SecretEncoding,
+    /// A token must name a user or a customer.
+    pub require_user_claim: bool,
+    /// The form of answers where no route speaks for itself: before one is found.
+    pub rejection: Form,
+    /// Bodies of the form `{"encrypted": ".."}`: `false` refuses them where the route lists body places.
+    pub allow_encrypted_bodies: bool,
+}
+
+/// One upstream: peers that answer alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// The name routes use, and the metric label.
+    pub name: String,
+    /// The peers; at least one.
+    pub peers: Vec<Peer>,
+    /// Speak HTTP/2 to the peers.
+    pub http2: bool,
+    /// TLS towards the peers; `None`: plain.
+    pub tls: Option<UpstreamTls>,
+    /// Time bounds of an exchange.
+    pub timeouts: Timeouts,
+    /// How often a failed attempt is repeated where that is safe.
+    pub retries: usize,
+}
+
+/// One peer of an upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// `host:port` as written, and the metric label; a host name is re-resolved.
+    pub address: String,
+    /// Share of the traffic, 1 and up.
+    pub weight: u32,
+}
+
+/// TLS towards an upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamTls {
+    /// Server name for SNI and verification.
+    pub sni: String,
+    /// PEM file of the authorities; `None`: the system's.
+    pub ca: Option<PathBuf>,
+    /// Verify the peer's certificate and name.
+    pub verify: bool,
+}
+
+/// Time bounds of an exchange with an upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until a connection stands, TLS included.
+    pub connect: Duration,
+    /// Between two reads of an answer.
+    pub read: Duration,
+    /// For each write of a request.
+    pub write: Duration,
+    /// How long an idle connection is kept.
+    pub keepalive: Duration,
+    /// Idle time of an upgraded connection.
+    pub tunnel: Duration,
+}
+
+/// One route.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Metric label.
+    pub name: String,
+    /// The path template.
+    pub template: Template,
+    /// Methods this route takes.
+    pub methods: MethodSet,
+    /// Index into [`Settings::upstreams`].
+    pub upstream: usize,
+    /// `true`: a token is judged (`auth: jwt`); `false`: forwarded as it is (`auth: none`).
+    pub judged: bool,
+    /// Where requests name identities.
+    pub places: Places,
+    /// How many of the named kinds the token must vouch for.
+    pub vouch: Vouch,
+    /// Bound on the body: of the buffer where places lie in the body, else of the stream; `None`: unbounded.
+    pub max_body_bytes: Option<u64>,
+    /// Form of the gateway's own answers.
+    pub rejection: Form,
+    /// Apps without a secret are refused on this route.
+    pub reject_open_apps: bool,
+    /// The judged token is passed on.
+    pub forward_token: bool,
+}
+
+/// Sizes and times a client may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bound on a request's head.
+    pub max_header_bytes: usize,
+    /// Bound on a token.
+    pub max_token_bytes: usize,
+    /// Time for a body that is read before forwarding.
+    pub body_read_timeout: Duration,
+    /// Idle time of a client connection between requests.
+    pub client_idle: Duration,
+    /// Time for each write towards a client.
+    pub write_timeout: Duration,
+}
+
+/// What is logged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Telemetry {
+    /// The access log.
+    pub access_log: AccessLog,
+}
+
+/// The access log: one JSON line a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccessLog {
+    /// A file; `None`: standard output.
+    pub path: Option<PathBuf>,
+    /// Share of requests that are logged, 0 to 1.
+    pub sample: f64,
+}
+
+/// The process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Worker threads.
+    pub threads: usize,
+    /// How long the listeners keep serving after SIGTERM.
+    pub drain: Duration,
+    /// Where the process id is written; `None`: nowhere.
+    pub pid_file: Option<PathBuf>,
+    /// Addresses whose `X-Forwarded-*` are believed and appended to.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+}

@@ -1,0 +1,241 @@
+//! `upstreams`: the servers that requests are forwarded to.
+
+use std::collections::BTreeMap;
+
+use rustls_pki_types::ServerName;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::address;
+use super::auth::words;
+use super::mistakes::Check;
+use super::pem::{self, Named};
+use super::settings;
+use super::values::{List, Span};
+use super::yaml_path::YamlPath;
+
+const MOST_RETRIES: u32 = 10;
+const MOST_WEIGHT: u32 = 65_535;
+
+/// One upstream: peers that answer alike.
+#[derive(Clone, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Upstream {
+    /// The servers; at least one.
+    #[schemars(required)]
+    peers: Option<List<Peer>>,
+    /// How requests are spread over the peers.
+    balance: Balance,
+    /// What is spoken to the peers.
+    protocol: Protocol,
+    /// TLS towards the peers; absent: plain.
+    tls: Option<UpstreamTls>,
+    /// Time bounds of an exchange.
+    timeouts: Timeouts,
+    /// How often a failed attempt is repeated, on another peer where there is one; only where nothing reached the
+    /// upstream, or the method is idempotent. At most 10. Example: `2`.
+    retries: u32,
+}
+
+/// One server of an upstream.
+#[derive(Clone, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Peer {
+    /// `host:port`; a host name is resolved again and again. Also the metric label. Example: `rtms-2.internal:8080`.
+    #[schemars(required)]
+    address: Option<String>,
+    /// Share of the traffic in relation to the other peers, from 1 to 65535. Example: `2`.
+    weight: u32,
+}
+
+words! {
+    /// How requests are spread.
+    Balance {
+        /// In turn, by weight.
+        RoundRobin,
+    }
+}
+
+words! {
+    /// What is spoken to the peers.
+    Protocol {
+        /// HTTP/1.1.
+        Http1,
+        /// HTTP/2; by prior knowledge where there is no TLS.
+        Http2,
+    }
+}
+
+/// TLS towards an upstream.
+#[derive(Clone, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UpstreamTls {
+    /// Server name, for SNI and for verification; absent: the peers' host, where all have the same. Example:
+    /// `rtms.internal`.
+    sni: Option<String>,
+    /// PEM file with the authorities that may have signed the peers' certificates; absent: the system's. Example:
+    /// `ca.pem`.
+    ca: Option<String>,
+    /// Verify the peers' certificates and their name. `false` lets anybody in between read and change everything.
+    verify: bool,
+}
+
+/// Time bounds of an exchange with a peer.
+#[derive(Clone, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Timeouts {
+    /// Until a connection stands, TLS included. Example: `500ms`.
+    connect: Span,
+    /// Between two reads of an answer. Example: `10s`.
+    read: Span,
+    /// For each write of a request. Example: `10s`.
+    write: Span,
+    /// How long an idle connection is kept for the next request. Example: `5m`.
+    keepalive: Span,
+    /// How long an upgraded connection (a WebSocket) may be silent. Example: `10m`.
+    tunnel: Span,
+}
+
+impl Default for Upstream {
+    fn default() -> Self {
+        Self {
+            peers: None,
+            balance: Balance::RoundRobin,
+            protocol: Protocol::Http1,
+            tls: None,
+            timeouts: Timeouts::default(),
+            retries: 1,
+        }
+    }
+}
+
+impl Default for Peer {
+    fn default() -> Self {
+        Self { address: None, weight: 1 }
+    }
+}
+
+impl Default for UpstreamTls {
+    fn default() -> Self {
+        Self { sni: None, ca: None, verify: true }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Span::seconds(1),
+            read: Span::seconds(30),
+            write: Span::seconds(30),
+            keepalive: Span::seconds(60),
+            tunnel: Span::seconds(3600),
+        }
+    }
+}
+
+/// Checks all upstreams. The result has one entry for each name, in the order of the names.
+pub fn settle(
+    upstreams: Option<BTreeMap<String, Upstream>>,
+    at: &YamlPath,
+    check: &mut Check,
+) -> Vec<settings::Upstream> {
+    let upstreams = upstreams.unwrap_or_default();
+    if upstreams.is_empty() {
+        check.missing(at, "name at least one, as in `rtms: { peers: [ { address: 10.0.0.11:8080 } ] }`");
+    }
+    upstreams.into_iter().map(|(name, upstream)| upstream.settle(name, at, check)).collect()
+}
+
+impl Upstream {
+    fn settle(self, name: String, at: &YamlPath, check: &mut Check) -> settings::Upstream {
+        let at = at.key(&name);
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+        if !(1..=64).contains(&name.len()) || !name.bytes().all(plain) {
+            check.refuse(&at, "can't name an upstream; use 1 to 64 letters, digits, `.`, `_` and `-`");
+        }
+        if self.retries > MOST_RETRIES {
+            check.refuse(&at.key("retries"), "is over 10; write a small number, each retry loads a sick upstream more");
+        }
+        let Balance::RoundRobin = self.balance;
+        let peers = settle_peers(self.peers, &at.key("peers"), check);
+        let tls = self.tls.map(|tls| tls.settle(&peers, &at.key("tls"), check));
+        settings::Upstream {
+            name,
+            peers,
+            http2: self.protocol == Protocol::Http2,
+            tls,
+            timeouts: self.timeouts.settle(&at.key("timeouts"), check),
+            retries: usize::try_from(self.retries).unwrap_or_default(),
+        }
+    }
+}
+
+fn settle_peers(peers: Option<List<Peer>>, at: &YamlPath, check: &mut Check) -> Vec<settings::Peer> {
+    let peers = peers.unwrap_or_default();
+    if peers.is_empty() {
+        check.missing(at, "list at least one, as in `- address: 10.0.0.11:8080`");
+    }
+    let mut settled: Vec<(usize, settings::Peer)> = Vec::new();
+    for (n, Peer { address, weight }) in peers.into_entries() {
+        let at = at.index(n);
+        if !(1..=MOST_WEIGHT).contains(&weight) {
+            check.refuse(&at.key("weight"), "is out of range; write 1 to 65535, or take the peer out");
+        }
+        let at = at.key("address");
+        let Some(address) = address else {
+            check.missing(&at, "say where the peer is, as in `10.0.0.11:8080`");
+            continue;
+        };
+        if let Err(problem) = address::peer_host(&address) {
+            check.refuse(&at, format!("{} {problem}", check.show(&at, &address)));
+        } else if let Some((earlier, _)) = settled.iter().find(|(_, p)| p.address.eq_ignore_ascii_case(&address)) {
+            check.refuse(&at, format!("is the same as peers[{earlier}]; list it once, with a weight"));
+        }
+        settled.push((n, settings::Peer { address, weight }));
+    }
+    settled.into_iter().map(|(_, peer)| peer).collect()
+}
+
+impl UpstreamTls {
+    fn settle(self, peers: &[settings::Peer], at: &YamlPath, check: &mut Check) -> settings::UpstreamTls {
+        let sni_at = at.key("sni");
+        let common = || {
+            let mut hosts = peers.iter().map(|p| address::peer_host(&p.address).ok());
+            let first = hosts.next()??;
+            hosts.all(|h| h == Some(first)).then(|| first.to_owned())
+        };
+        let sni = match self.sni {
+            Some(sni) => {
+                if ServerName::try_from(sni.as_str()).is_err() {
+                    let shown = check.show(&sni_at, &sni);
+                    check.refuse(&sni_at, format!("{shown} is no server name; write it as in `rtms.internal`"));
+                }
+                sni
+            }
+            // Without a name nothing could be verified.
+            None => common().unwrap_or_else(|| {
+                if self.verify {
+                    check.missing(&sni_at, "the peers have different hosts: write the name in their certificates");
+                }
+                String::new()
+            }),
+        };
+        let ca_at = at.key("ca");
+        if let Some(ca) = &self.ca {
+            pem::check_authorities(Named { at: &ca_at, name: ca }, check);
+        }
+        settings::UpstreamTls { sni, ca: self.ca.map(|ca| check.file(&ca)), verify: self.verify }
+    }
+}
+
+impl Timeouts {
+    fn settle(self, at: &YamlPath, check: &mut Check) -> settings::Timeouts {
+        settings::Timeouts {
+            connect: check.some_time(&at.key("connect"), self.connect),
+            read: check.some_time(&at.key("read"), self.read),
+            write: check.some_time(&at.key("write"), self.write),
+            keepalive: check.some_time(&at.key("keepalive"), self.keepalive),
+            tunnel: check.some_time(&at.key("tunnel"), self.tunnel),
+        }
+    }
+}

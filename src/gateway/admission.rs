@@ -1,0 +1,211 @@
+//! Whether a request may go on: the contract's steps 1 to 5, in their order.
+
+use std::cell::RefCell;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use http::{Method, Version, header};
+use pingora::http::RequestHeader;
+use pingora_proxy::Session;
+
+use super::context::{Context, Identity};
+use super::state::State;
+use crate::auth::binding::Tally;
+use crate::auth::decision::{self, KeyUsed, Now, Rule, Verdict};
+use crate::reason::Reason;
+use crate::request::body::BodyPlaces;
+use crate::request::identities::{Head, Vouch};
+use crate::request::request_id;
+use crate::request::target::Target;
+
+thread_local! {
+    /// Where token parts are decoded; kept, so that judging doesn't allocate.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What the head decided.
+pub(super) enum Step<'s> {
+    /// Forward.
+    Forward,
+    /// The token is good; the body names identities too.
+    ReadBody(Pending<'s>),
+}
+
+/// What is still to be asked of the body.
+pub(super) struct Pending<'s> {
+    pub places: &'s BodyPlaces,
+    pub vouch: Vouch,
+    pub tally: Tally,
+    pub max_bytes: u64,
+}
+
+impl State {
+    /// Settings of the connection, and the request's id.
+    pub(super) fn prepare(&self, session: &mut Session, ctx: &mut Context) {
+        if session.get_keepalive().is_some() {
+            let draining = self.draining.load(std::sync::atomic::Ordering::Relaxed);
+            // Pingora counts whole seconds, and zero is forever.
+            session.set_keepalive((!draining).then(|| self.limits.client_idle.as_secs().max(1)));
+        }
+        session.set_write_timeout(Some(self.limits.write_timeout));
+        let headers = &session.req_header().headers;
+        ctx.fresh_id = request_id::fresh_unless_good(headers.get_all(super::REQUEST_ID).iter());
+        ctx.tunnel = session.is_upgrade_req();
+        ctx.awaits_continue = expects_continue(session.req_header());
+    }
+
+    /// Judges a request, its body included.
+    ///
+    /// # Errors
+    /// The reason for which it is turned away.
+    pub(super) async fn admit(&self, session: &mut Session, ctx: &mut Context) -> Result<(), Reason> {
+        let started = Instant::now();
+        let step = self.judge_head(session, ctx);
+        let head_time = started.elapsed();
+        let (outcome, body_time) = match step {
+            Ok(Step::Forward) => (Ok(()), Duration::ZERO),
+            Ok(Step::ReadBody(pending)) => self.judge_body(session, ctx, &pending).await,
+            Err(reason) => (Err(reason), Duration::ZERO),
+        };
+        if ctx.judged.is_some() {
+            let judged = head_time + body_time;
+            ctx.judged = Some(judged);
+            self.metrics.judged(judged);
+        }
+        outcome?;
+        if ctx.awaits_continue && !session.is_body_empty() {
+            ctx.awaits_continue = false;
+            session.write_continue_response().await.map_err(|_| Reason::ClientClosed)?;
+        }
+        Ok(())
+    }
+
+    fn judge_head(&self, session: &mut Session, ctx: &mut Context) -> Result<Step<'_>, Reason> {
+        if head_size(session) > self.limits.max_header_bytes {
+            return Err(Reason::HeadTooLarge);
+        }
+        let request = session.req_header();
+        let host = request.headers.get(header::HOST).map(http::HeaderValue::as_bytes);
+        if host.is_none() && request.version == Version::HTTP_11 {
+            return Err(Reason::BadRequest);
+        }
+        let target = Target::parse(request.raw_path(), host)?;
+        let origin_form = target.to_origin_form();
+        let rewritten = (*origin_form != *request.raw_path()).then(|| origin_form.into_owned());
+        let step = self.judge_target(request, &target, ctx);
+        if let Some(target) = rewritten {
+            // What was checked is what is forwarded.
+            session.req_header_mut().set_raw_path(&target).map_err(|_| Reason::PathAmbiguous)?;
+        }
+        let step = step?;
+        self.bound_body(session, ctx, &step)?;
+        Ok(step)
+    }
+
+    fn judge_target(
+        &self,
+        request: &RequestHeader,
+        target: &Target<'_>,
+        ctx: &mut Context,
+    ) -> Result<Step<'_>, Reason> {
+        let asked = preflight_method(request)?;
+        let found = self.table.find(&target.path, asked.as_ref().unwrap_or(&request.method))?;
+        let route = self.routes.get(found.route).ok_or(Reason::Internal)?;
+        ctx.route = Some(found.route);
+        ctx.upstream = route.upstream;
+        if asked.is_some() {
+            return Ok(Step::Forward);
+        }
+        let Some(rule) = &route.rule else { return Ok(Step::Forward) };
+        ctx.app = found.captures.get(&target.path, rule.app).map(Into::into);
+        if self.staleness.refuses() {
+            return Err(Reason::AppsStale);
+        }
+        ctx.judged = Some(Duration::ZERO);
+        let captures = &found.captures;
+        let head = Head { path: &target.path, captures, query: target.query, headers: &request.headers };
+        let tally = self.judge_token(rule, &head, ctx)?;
+        Ok(match tally.zip(rule.places.body()) {
+            None => Step::Forward,
+            Some((tally, places)) => {
+                let max_bytes = route.max_body_bytes.unwrap_or(u64::MAX);
+                Step::ReadBody(Pending { places, vouch: rule.vouch, tally, max_bytes })
+            }
+        })
+    }
+
+    /// Judges the token; what the head named, or `None` for an app without JWT.
+    fn judge_token(&self, rule: &Rule, head: &Head<'_>, ctx: &mut Context) -> Result<Option<Tally>, Reason> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let verified = match decision::judge(rule, head, &self.apps.load(), now(), scratch)? {
+                Verdict::Open => return Ok(None),
+                Verdict::Verified(verified) => verified,
+            };
+            self.metrics.key_matched(verified.key == KeyUsed::Previous);
+            if verified.suspect_exp {
+                self.metrics.suspect_exp();
+            }
+            ctx.identity = Some(Identity {
+                user: verified.user.as_deref().map(Into::into),
+                customer: verified.customer.as_deref().map(Into::into),
+            });
+            Ok(Some(verified.tally))
+        })
+    }
+
+    /// Sets the bound of a body that streams. One that is read first has its own, and an app without JWT on a
+    /// route with body places has none.
+    fn bound_body(&self, session: &Session, ctx: &mut Context, step: &Step<'_>) -> Result<(), Reason> {
+        let Some(route) = ctx.route.and_then(|r| self.routes.get(r)) else { return Ok(()) };
+        let read_first = route.rule.as_ref().is_some_and(|rule| rule.places.body().is_some());
+        let limit = match (step, route.max_body_bytes) {
+            (Step::ReadBody(pending), _) => pending.max_bytes,
+            (Step::Forward, Some(limit)) if !read_first => limit,
+            _ => return Ok(()),
+        };
+        if content_length(session.req_header()).is_some_and(|len| len > limit) {
+            return Err(Reason::BodyTooLarge);
+        }
+        ctx.body_limit = Some(limit);
+        Ok(())
+    }
+}
+
+/// The wall clock, for claims.
+fn now() -> Now {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Now(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// The size of the head: as received for HTTP/1, names and values for HTTP/2.
+fn head_size(session: &Session) -> usize {
+    if session.is_http2() {
+        let request = session.req_header();
+        let fields: usize = request.headers.iter().map(|(n, v)| n.as_str().len() + v.len()).sum();
+        fields + request.raw_path().len()
+    } else {
+        session.to_h1_raw().len()
+    }
+}
+
+/// The length the head announces; more than fits a number is too long for any bound.
+fn content_length(request: &RequestHeader) -> Option<u64> {
+    let value = request.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?;
+    Some(value.trim().parse().unwrap_or(u64::MAX))
+}
+
+/// A preflight is matched by the method it asks for (Fetch standard); `None`: this is none.
+fn preflight_method(request: &RequestHeader) -> Result<Option<Method>, Reason> {
+    let asked = request.headers.get(header::ACCESS_CONTROL_REQUEST_METHOD);
+    match asked {
+        Some(asked) if request.method == Method::OPTIONS && request.headers.contains_key(header::ORIGIN) => {
+            // Something that is no method at all is among no route's.
+            Method::from_bytes(asked.as_bytes()).map(Some).map_err(|_| Reason::MethodNotAllowed)
+        }
+        _ => Ok(None),
+    }
+}
+
+fn expects_continue(request: &RequestHeader) -> bool {
+    request.version >= Version::HTTP_11
+        && request.headers.get(header::EXPECT).is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}

@@ -1,0 +1,77 @@
+//! The gateway's own answers: written so that the connection can go on where HTTP allows it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, header};
+use pingora::Result;
+use pingora::http::ResponseHeader;
+use pingora_proxy::Session;
+
+use super::REQUEST_ID;
+use super::context::Context;
+use super::state::State;
+use crate::auth::rejection::{self, Form};
+use crate::reason::Reason;
+
+/// An unread body is drained up to this much, and for so long; a larger one closes the connection.
+const DRAIN_BYTES: usize = 256 * 1024;
+const DRAIN_TIME: Duration = Duration::from_secs(1);
+
+impl State {
+    /// Answers for `reason`, in the route's form.
+    ///
+    /// # Errors
+    /// The client is gone.
+    pub(super) async fn answer(&self, session: &mut Session, ctx: &mut Context, reason: Reason) -> Result<()> {
+        let form = ctx.route.and_then(|r| self.routes.get(r)).map_or(self.default_form, |r| r.form);
+        // A client that waits for `100 Continue` may or may not send its body now: the next bytes could be either.
+        if ctx.awaits_continue || !drained(session).await {
+            session.set_keepalive(None);
+        }
+        let body = rejection::body(reason, form);
+        let head = self.answer_head(session, ctx, reason, form)?;
+        let bodyless = session.req_header().method == http::Method::HEAD;
+        session.write_response_header(Box::new(head), bodyless).await?;
+        if !bodyless {
+            ctx.bytes_out = body.len() as u64;
+            session.write_response_body(Some(Bytes::from_static(body.as_bytes())), true).await?;
+        }
+        Ok(())
+    }
+
+    fn answer_head(&self, session: &Session, ctx: &Context, reason: Reason, form: Form) -> Result<ResponseHeader> {
+        let mut head = ResponseHeader::build(rejection::status(reason, form), Some(8))?;
+        head.insert_header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))?;
+        head.insert_header(header::CONTENT_LENGTH, rejection::body(reason, form).len())?;
+        head.insert_header(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))?;
+        head.insert_header(REQUEST_ID, ctx.request_id(session))?;
+        if let Some(challenge) = rejection::challenge(reason, form) {
+            head.insert_header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))?;
+        }
+        if reason == Reason::MethodNotAllowed {
+            let path = session.req_header().uri.path();
+            head.insert_header(header::ALLOW, self.table.allowed(path).join(", "))?;
+        }
+        Ok(head)
+    }
+}
+
+/// Reads an unread body away; false where that would be too much.
+async fn drained(session: &mut Session) -> bool {
+    let whole = async {
+        let mut len = 0;
+        while !session.is_body_done() {
+            match session.read_request_body().await {
+                Ok(Some(piece)) => len += piece.len(),
+                Ok(None) => return true,
+                Err(_) => return false,
+            }
+            if len > DRAIN_BYTES {
+                return false;
+            }
+        }
+        true
+    };
+    tokio::time::timeout(DRAIN_TIME, whole).await.unwrap_or(false)
+}

@@ -1,0 +1,130 @@
+//! What one request has decided and counted so far.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use http::HeaderValue;
+use pingora::Result;
+use pingora_proxy::Session;
+
+use super::{REQUEST_ID, refusal};
+use crate::reason::Reason;
+use crate::upstream::Tried;
+
+/// The state of one request, from its head to its log line.
+pub struct Context {
+    /// When its head had arrived.
+    pub started: Instant,
+    /// The same, for people.
+    pub time: SystemTime,
+    /// `X-Request-Id`; `None`: the client's own is kept.
+    pub fresh_id: Option<HeaderValue>,
+    /// Index of its route.
+    pub route: Option<usize>,
+    /// Why it is not forwarded, or not answered by its upstream.
+    pub reason: Option<Reason>,
+    /// Where its appId stands in the path.
+    pub app: Option<Box<str>>,
+    /// For whom its verified token speaks; `None`: no token was verified.
+    pub identity: Option<Identity>,
+    /// How long judging took, waiting for the body excluded.
+    pub judged: Option<Duration>,
+    /// The body's bound.
+    pub body_limit: Option<u64>,
+    /// The upstream it goes to.
+    pub upstream: usize,
+    /// The attempt under way.
+    pub attempt: Option<Attempt>,
+    /// The peer of the last attempt that ended.
+    pub last_peer: Option<usize>,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// Peers tried so far.
+    pub tried: Tried,
+    /// The attempt uses a connection that served before.
+    pub reused_connection: bool,
+    /// It asks for an upgrade, and is a tunnel if the upstream agrees.
+    pub tunnel: bool,
+    /// The client waits for `100 Continue` before it sends its body.
+    pub awaits_continue: bool,
+    /// Bytes of its body sent upstream in this attempt.
+    pub bytes_in: u64,
+    /// Bytes of the answer's body.
+    pub bytes_out: u64,
+    in_flight: Arc<AtomicUsize>,
+}
+
+/// For whom a verified token speaks, as it is told to the upstream.
+#[derive(Debug)]
+pub struct Identity {
+    /// The token's user.
+    pub user: Option<Box<str>>,
+    /// The token's customer.
+    pub customer: Option<Box<str>>,
+}
+
+/// One attempt to forward.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt {
+    /// Index of the peer.
+    pub peer: usize,
+    /// When it began.
+    pub started: Instant,
+}
+
+impl Context {
+    /// A fresh request; counted as in flight until it is dropped.
+    #[must_use]
+    pub fn new(in_flight: Arc<AtomicUsize>) -> Self {
+        in_flight.fetch_add(1, Ordering::Relaxed);
+        Self {
+            started: Instant::now(),
+            time: SystemTime::now(),
+            fresh_id: None,
+            route: None,
+            reason: None,
+            app: None,
+            identity: None,
+            judged: None,
+            body_limit: None,
+            upstream: 0,
+            attempt: None,
+            last_peer: None,
+            attempts: 0,
+            tried: Tried::default(),
+            reused_connection: false,
+            tunnel: false,
+            awaits_continue: false,
+            bytes_in: 0,
+            bytes_out: 0,
+            in_flight,
+        }
+    }
+
+    /// Counts a piece of the body against its bound.
+    ///
+    /// # Errors
+    /// The bound is passed: the exchange ends, and the upstream never sees a complete request.
+    pub fn count_body(&mut self, len: usize) -> Result<()> {
+        self.bytes_in += len as u64;
+        if self.body_limit.is_some_and(|limit| self.bytes_in > limit) {
+            self.reason = Some(Reason::BodyTooLarge);
+            return Err(refusal(Reason::BodyTooLarge).into_down());
+        }
+        Ok(())
+    }
+
+    /// The request's id: a fresh one, or the client's.
+    #[must_use]
+    pub fn request_id<'a>(&'a self, session: &'a Session) -> &'a str {
+        let id = self.fresh_id.as_ref().or_else(|| session.req_header().headers.get(REQUEST_ID));
+        id.and_then(|id| id.to_str().ok()).unwrap_or_default()
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}

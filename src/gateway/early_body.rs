@@ -1,0 +1,150 @@
+//! Reading a body before it is forwarded: bounded in size and time, and only where a route names places in it.
+//!
+//! Pingora keeps what is read here in its retry buffer (64 KiB, which is why no bound may be larger) and sends it
+//! upstream itself.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, header};
+use pingora::ErrorType;
+use pingora_proxy::Session;
+
+use super::admission::Pending;
+use super::context::Context;
+use super::state::State;
+use crate::auth::binding::Binding;
+use crate::auth::decision::subject;
+use crate::reason::Reason;
+use crate::request::body::Body;
+
+impl State {
+    /// Reads the body and binds what it names. The time returned is that of judging, not of waiting.
+    pub(super) async fn judge_body(
+        &self,
+        session: &mut Session,
+        ctx: &mut Context,
+        pending: &Pending<'_>,
+    ) -> (Result<(), Reason>, Duration) {
+        let body = match self.read_body(session, ctx, pending.max_bytes).await {
+            Ok(body) => body,
+            Err(reason) => return (Err(reason), Duration::ZERO),
+        };
+        let started = Instant::now();
+        let outcome = self.bind_body(session, ctx, pending, body.as_deref().unwrap_or_default());
+        (outcome, started.elapsed())
+    }
+
+    async fn read_body(&self, session: &mut Session, ctx: &mut Context, max: u64) -> Result<Option<Bytes>, Reason> {
+        if session.is_body_empty() {
+            return Ok(None);
+        }
+        if ctx.awaits_continue {
+            ctx.awaits_continue = false;
+            session.write_continue_response().await.map_err(|_| Reason::ClientClosed)?;
+        }
+        session.enable_retry_buffering();
+        let whole = tokio::time::timeout(self.limits.body_read_timeout, read_to_end(session, max)).await;
+        whole.unwrap_or(Err(Reason::BodyTimeout))?;
+        if session.as_ref().retry_buffer_truncated() {
+            return Err(Reason::BodyTooLarge);
+        }
+        let body = session.get_retry_buffer();
+        ctx.bytes_in = body.as_ref().map_or(0, |b| b.len() as u64);
+        Ok(body)
+    }
+
+    fn bind_body(&self, session: &Session, ctx: &Context, pending: &Pending<'_>, body: &[u8]) -> Result<(), Reason> {
+        // A body is only read once a token was verified.
+        let (Some(identity), Some(app)) = (&ctx.identity, &ctx.app) else { return Err(Reason::Internal) };
+        if !body.is_empty() && !is_plain_json(&session.req_header().headers) {
+            return Err(Reason::BodyUnreadable);
+        }
+        let subject = subject(app, identity.user.as_deref(), identity.customer.as_deref());
+        let mut binding = Binding::resume(&subject, pending.vouch, pending.tally);
+        if pending.places.bind(body, &mut binding)? == Body::Encrypted {
+            self.metrics.encrypted_body();
+            if !self.allow_encrypted_bodies {
+                return Err(Reason::BodyUnreadable);
+            }
+        }
+        binding.finish()
+    }
+}
+
+async fn read_to_end(session: &mut Session, max: u64) -> Result<(), Reason> {
+    let mut len = 0u64;
+    loop {
+        match session.read_request_body().await {
+            Ok(None) => return Ok(()),
+            Ok(Some(piece)) => len += piece.len() as u64,
+            Err(error) if matches!(error.etype(), ErrorType::ReadTimedout) => return Err(Reason::BodyTimeout),
+            // Bad chunks are the client's mistake; everything else is its departure.
+            Err(error) if matches!(error.etype(), ErrorType::InvalidHTTPHeader | ErrorType::H1Error) => {
+                return Err(Reason::BadRequest);
+            }
+            Err(_) => return Err(Reason::ClientClosed),
+        }
+        if len > max {
+            return Err(Reason::BodyTooLarge);
+        }
+    }
+}
+
+/// Whether the head says JSON in UTF-8 without encoding, or says nothing.
+fn is_plain_json(headers: &HeaderMap) -> bool {
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        return false;
+    }
+    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+    let Some(value) = types.next() else { return true };
+    if types.next().is_some() {
+        return false;
+    }
+    let Ok(value) = value.to_str() else { return false };
+    let mut parts = value.split(';').map(str::trim);
+    let media = parts.next().unwrap_or_default();
+    if media.is_empty() {
+        return value.trim().is_empty();
+    }
+    media.eq_ignore_ascii_case("application/json") && parts.all(is_harmless_parameter)
+}
+
+/// Parameters other than charset are ignored.
+fn is_harmless_parameter(parameter: &str) -> bool {
+    let Some((name, value)) = parameter.split_once('=') else { return true };
+    let value = value.trim().trim_matches('"');
+    !name.trim().eq_ignore_ascii_case("charset") || value.eq_ignore_ascii_case("utf-8")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn json_in_utf_8_or_nothing_said() {
+        let plain = |types: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for t in types {
+                headers.append("content-type", HeaderValue::from_static(t));
+            }
+            is_plain_json(&headers)
+        };
+        for good in
+            ["", "application/json", "Application/JSON; charset=UTF-8", "application/json;charset=\"utf-8\";x=y"]
+        {
+            assert!(plain(&[good]), "{good}");
+        }
+        assert!(plain(&[]));
+        for bad in
+            ["text/plain", "application/json; charset=utf-16", "application/x-www-form-urlencoded", ";charset=utf-8"]
+        {
+            assert!(!plain(&[bad]), "{bad}");
+        }
+        assert!(!plain(&["application/json", "application/json"]));
+        let mut encoded = HeaderMap::new();
+        encoded.insert("content-encoding", HeaderValue::from_static("identity"));
+        assert!(!is_plain_json(&encoded));
+    }
+}

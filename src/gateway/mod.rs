@@ -1,0 +1,185 @@
+//! The gateway: Pingora's phases, one short method each.
+//!
+//! Judging happens in `request_filter`; everything a request decides on its way is kept in its
+//! [`Context`](context::Context), and nothing is forwarded that did not come through [`admission`].
+
+pub mod admission;
+pub mod answer;
+pub mod context;
+pub mod early_body;
+pub mod forward;
+pub mod outcome;
+pub mod state;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::HeaderName;
+use pingora::modules::http::HttpModules;
+use pingora::prelude::HttpPeer;
+use pingora::protocols::Digest;
+use pingora::{Error, ErrorType, Result};
+use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+
+use self::context::Context;
+use self::state::State;
+use crate::reason::Reason;
+use pingora::http::{RequestHeader, ResponseHeader};
+use std::sync::Arc;
+
+/// `X-Request-Id`.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The proxy: judges requests and forwards those that may go on.
+pub struct Gateway {
+    state: Arc<State>,
+}
+
+impl Gateway {
+    /// A gateway with everything it needs.
+    #[must_use]
+    pub const fn new(state: Arc<State>) -> Self {
+        Self { state }
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = Context;
+
+    fn new_ctx(&self) -> Context {
+        Context::new(Arc::clone(&self.state.in_flight))
+    }
+
+    /// No modules: answers pass as the upstream made them.
+    fn init_downstream_modules(&self, _: &mut HttpModules) {}
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<bool> {
+        self.state.prepare(session, ctx);
+        match self.state.admit(session, ctx).await {
+            Ok(()) => Ok(false),
+            Err(reason) => {
+                ctx.reason = Some(reason);
+                if reason != Reason::ClientClosed {
+                    self.state.answer(session, ctx, reason).await?;
+                }
+                Ok(true)
+            }
+        }
+    }
+
+    async fn upstream_peer(&self, _: &mut Session, ctx: &mut Context) -> Result<Box<HttpPeer>> {
+        self.state.choose_peer(ctx)
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _: &mut Session,
+        reused: bool,
+        _: &HttpPeer,
+        _: std::os::unix::io::RawFd,
+        _: Option<&Digest>,
+        ctx: &mut Context,
+    ) -> Result<()> {
+        ctx.reused_connection = reused;
+        Ok(())
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        ctx: &mut Context,
+    ) -> Result<()> {
+        self.state.prepare_forward(session, request, ctx)
+    }
+
+    async fn request_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        _: bool,
+        ctx: &mut Context,
+    ) -> Result<()> {
+        ctx.count_body(body.as_ref().map_or(0, Bytes::len))
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        ctx: &mut Context,
+    ) -> Result<()> {
+        forward::prepare_response(session, response, ctx)
+    }
+
+    fn response_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        _: bool,
+        ctx: &mut Context,
+    ) -> Result<Option<Duration>> {
+        ctx.bytes_out += body.as_ref().map_or(0, |b| b.len() as u64);
+        Ok(None)
+    }
+
+    fn fail_to_connect(&self, _: &mut Session, _: &HttpPeer, ctx: &mut Context, mut error: Box<Error>) -> Box<Error> {
+        self.state.attempt_failed(ctx, &mut error, true);
+        error
+    }
+
+    fn error_while_proxy(
+        &self,
+        _: &HttpPeer,
+        session: &mut Session,
+        mut error: Box<Error>,
+        ctx: &mut Context,
+        reused: bool,
+    ) -> Box<Error> {
+        let safe = session.req_header().method.is_idempotent() && !session.as_ref().retry_buffer_truncated();
+        error.retry.decide_reuse(reused);
+        let safe = safe && error.retry();
+        self.state.attempt_failed(ctx, &mut error, safe);
+        error
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Context) -> FailToProxy {
+        let reason = outcome::reason(error, ctx);
+        ctx.reason = Some(reason);
+        let unanswered = session.response_written().is_none_or(|r| r.status.is_informational());
+        if unanswered && reason != Reason::ClientClosed {
+            // The request may be half read: nothing more can be told apart on this connection.
+            session.set_keepalive(None);
+            if self.state.answer(session, ctx, reason).await.is_err() {
+                ctx.reason = Some(Reason::ClientClosed);
+            }
+        }
+        FailToProxy { error_code: reason.status(), can_reuse_downstream: false }
+    }
+
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Context) {
+        self.state.finish(session, error, ctx);
+    }
+
+    /// Every failure is in the access log and the metrics; Pingora's own lines cost more than the judgement.
+    fn suppress_error_log(&self, _: &Session, _: &Context, _: &Error) -> bool {
+        true
+    }
+
+    fn suppress_proxy_warn_log(&self, _: &Session, _: &Context, _: &Error, _: ProxyWarnLogContext) -> bool {
+        true
+    }
+
+    /// Without the query, which is never logged.
+    fn request_summary(&self, session: &Session, ctx: &Context) -> String {
+        format!("request {}", ctx.request_id(session))
+    }
+}
+
+/// An error of the gateway's own, on Pingora's way out.
+#[expect(clippy::unnecessary_box_returns, reason = "Pingora passes its errors boxed")]
+fn refusal(reason: Reason) -> Box<Error> {
+    Error::new(ErrorType::CustomCode(reason.as_str(), reason.status()))
+}

@@ -1,0 +1,165 @@
+//! How an exchange went: Pingora's errors as reasons, attempts and retries, and the end of every request.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use pingora::prelude::HttpPeer;
+use pingora::{Error, ErrorSource, ErrorType, Result};
+use pingora_proxy::Session;
+
+use super::context::{Attempt, Context};
+use super::refusal;
+use super::state::State;
+use crate::reason::Reason;
+use crate::telemetry::{Entry, Outcome};
+
+/// The one reason of a failed exchange.
+pub(super) fn reason(error: &Error, ctx: &Context) -> Reason {
+    if let Some(reason) = ctx.reason {
+        return reason;
+    }
+    match error.esource() {
+        ErrorSource::Upstream => match outcome(error) {
+            Outcome::ConnectTimeout | Outcome::Timeout => Reason::UpstreamTimeout,
+            _ => Reason::UpstreamUnavailable,
+        },
+        ErrorSource::Downstream => match error.etype() {
+            ErrorType::ReadError | ErrorType::WriteError | ErrorType::ConnectionClosed | ErrorType::WriteTimedout => {
+                Reason::ClientClosed
+            }
+            ErrorType::H2Error => Reason::ClientClosed,
+            ErrorType::ReadTimedout => Reason::BodyTimeout,
+            _ => Reason::BadRequest,
+        },
+        ErrorSource::Internal | ErrorSource::Unset => Reason::Internal,
+    }
+}
+
+/// How an attempt ended that failed.
+fn outcome(error: &Error) -> Outcome {
+    if *error.esource() == ErrorSource::Downstream {
+        return Outcome::ClientClosed;
+    }
+    match error.etype() {
+        ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => Outcome::ConnectTimeout,
+        ErrorType::ConnectRefused
+        | ErrorType::ConnectNoRoute
+        | ErrorType::ConnectError
+        | ErrorType::SocketError
+        | ErrorType::BindError => Outcome::ConnectFailed,
+        ErrorType::TLSHandshakeFailure | ErrorType::InvalidCert | ErrorType::HandshakeError => Outcome::TlsFailed,
+        ErrorType::ReadTimedout | ErrorType::WriteTimedout => Outcome::Timeout,
+        ErrorType::ReadError | ErrorType::WriteError | ErrorType::ConnectionClosed | ErrorType::H2Error => {
+            Outcome::Reset
+        }
+        ErrorType::InvalidHTTPHeader | ErrorType::H1Error | ErrorType::InvalidH2 | ErrorType::H2Downgrade => {
+            Outcome::InvalidAnswer
+        }
+        _ => Outcome::Internal,
+    }
+}
+
+impl State {
+    /// The peer of the next attempt.
+    pub(super) fn choose_peer(&self, ctx: &mut Context) -> Result<Box<HttpPeer>> {
+        let choice = self.clusters.get(ctx.upstream).and_then(|c| c.choose(ctx.tried, ctx.tunnel));
+        let Some(choice) = choice else {
+            ctx.reason = Some(Reason::NoHealthyPeer);
+            return Err(refusal(Reason::NoHealthyPeer));
+        };
+        ctx.tried.insert(choice.index);
+        ctx.attempts += 1;
+        // A retry sends the body again, from the start.
+        ctx.bytes_in = 0;
+        ctx.attempt = Some(Attempt { peer: choice.index, started: Instant::now() });
+        Ok(choice.target)
+    }
+
+    /// Counts a failed attempt and decides whether there is another. `safe`: nothing reached the upstream, or doing
+    /// it twice is the same as doing it once.
+    pub(super) fn attempt_failed(&self, ctx: &mut Context, error: &mut Error, safe: bool) {
+        self.end_attempt(ctx, outcome(error));
+        let left = self.clusters.get(ctx.upstream).is_some_and(|c| (ctx.attempts as usize) <= c.retries);
+        let upstreams_fault = *error.esource() == ErrorSource::Upstream && ctx.reason.is_none();
+        let again = safe && left && upstreams_fault;
+        error.set_retry(again);
+        if again {
+            self.metrics.retried(ctx.upstream);
+        }
+    }
+
+    fn end_attempt(&self, ctx: &mut Context, outcome: Outcome) {
+        if let Some(attempt) = ctx.attempt.take() {
+            self.metrics.upstream(ctx.upstream, attempt.peer, outcome, attempt.started.elapsed());
+            ctx.last_peer = Some(attempt.peer);
+        }
+    }
+
+    /// The end of every request: metrics and the log line.
+    pub(super) fn finish(&self, session: &Session, error: Option<&Error>, ctx: &mut Context) {
+        self.end_attempt(ctx, error.map_or(Outcome::Ok, outcome));
+        if let Some(error) = error
+            && ctx.reason.is_none()
+        {
+            ctx.reason = Some(reason(error, ctx));
+        }
+        let written = session.response_written().map(|r| r.status.as_u16());
+        let status = match ctx.reason {
+            Some(Reason::ClientClosed) => Reason::ClientClosed.status(),
+            Some(reason) => written.unwrap_or(reason.status()),
+            None => written.unwrap_or(Reason::ClientClosed.status()),
+        };
+        let elapsed = ctx.started.elapsed();
+        self.metrics.request(ctx.route, &session.req_header().method, status, elapsed);
+        if let Some(reason) = ctx.reason {
+            self.metrics.not_forwarded(ctx.route, reason);
+        }
+        self.log(session, ctx, status, elapsed);
+    }
+
+    fn log(&self, session: &Session, ctx: &Context, status: u16, duration: Duration) {
+        let request = session.req_header();
+        let cluster = ctx.last_peer.and_then(|_| self.clusters.get(ctx.upstream));
+        let peer = ctx.last_peer.zip(cluster).and_then(|(at, c)| c.peers().get(at));
+        self.access_log.write(&Entry {
+            time: ctx.time,
+            request_id: ctx.request_id(session),
+            client: session.client_addr().and_then(|a| a.as_inet()).copied(),
+            method: request.method.as_str(),
+            path: path_only(request.raw_path()),
+            protocol: protocol(request.version),
+            status,
+            route: ctx.route.and_then(|r| self.routes.get(r)).map(|r| &*r.name),
+            reason: ctx.reason,
+            app: ctx.app.as_deref(),
+            user: None,
+            duration,
+            auth: ctx.judged,
+            upstream: cluster.map(|c| c.name.as_str()),
+            peer: peer.map(|p| p.address.as_str()),
+            attempts: ctx.attempts,
+            bytes_in: ctx.bytes_in,
+            bytes_out: ctx.bytes_out,
+        });
+    }
+
+    /// Requests being worked on.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+}
+
+/// A target without its query.
+fn path_only(raw: &[u8]) -> &[u8] {
+    raw.split(|b| *b == b'?').next().unwrap_or_default()
+}
+
+const fn protocol(version: http::Version) -> &'static str {
+    match version {
+        http::Version::HTTP_2 => "HTTP/2",
+        http::Version::HTTP_10 => "HTTP/1.0",
+        http::Version::HTTP_09 => "HTTP/0.9",
+        _ => "HTTP/1.1",
+    }
+}

@@ -1,0 +1,153 @@
+//! What all requests share: one configuration in force, and the handles it needs.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use crate::apps::Snapshot;
+use crate::apps::feed::Status;
+use crate::auth::decision::{Rule, TokenRules};
+use crate::auth::rejection::Form;
+use crate::config::settings::{Auth, Limits, Route, Settings};
+use crate::routing::RouteTable;
+use crate::telemetry::{AccessLog, Metrics};
+use crate::upstream::Cluster;
+
+/// Everything a request may look at.
+pub struct State {
+    pub(super) table: RouteTable,
+    pub(super) routes: Vec<RouteState>,
+    pub(super) clusters: Vec<Arc<Cluster>>,
+    pub(super) apps: Arc<ArcSwap<Snapshot>>,
+    pub(super) staleness: StalenessRule,
+    pub(super) limits: Limits,
+    pub(super) allow_encrypted_bodies: bool,
+    pub(super) default_form: Form,
+    pub(super) trusted: Vec<ipnet::IpNet>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) access_log: AccessLog,
+    pub(super) draining: Arc<AtomicBool>,
+    pub(super) in_flight: Arc<AtomicUsize>,
+}
+
+/// One route as requests use it; its index is the one in the table and the metrics.
+pub(super) struct RouteState {
+    pub name: Box<str>,
+    pub upstream: usize,
+    /// How it judges; `None`: it forwards as it is.
+    pub rule: Option<Rule>,
+    pub form: Form,
+    pub max_body_bytes: Option<u64>,
+    pub forward_token: bool,
+}
+
+/// When requests are refused because the apps are too old.
+pub(super) struct StalenessRule {
+    status: Arc<Status>,
+    /// `None`: never, the last known secrets serve.
+    reject_after: Option<Duration>,
+}
+
+impl StalenessRule {
+    pub(super) fn refuses(&self) -> bool {
+        self.reject_after.is_some_and(|limit| self.status.stale(limit))
+    }
+}
+
+/// The handles a [`State`] shares with the rest of the process.
+pub struct Handles {
+    /// The snapshot in force.
+    pub apps: Arc<ArcSwap<Snapshot>>,
+    /// How current it is.
+    pub status: Arc<Status>,
+    /// The upstreams, in the order of the settings.
+    pub clusters: Vec<Arc<Cluster>>,
+    /// All metrics.
+    pub metrics: Arc<Metrics>,
+    /// The access log.
+    pub access_log: AccessLog,
+    /// True once the process is asked to stop: connections aren't kept open any longer.
+    pub draining: Arc<AtomicBool>,
+    /// Requests being worked on.
+    pub in_flight: Arc<AtomicUsize>,
+}
+
+impl State {
+    /// Puts settings in force. They come checked, so routes that conflict can't occur.
+    ///
+    /// # Errors
+    /// Names the conflict, should it occur all the same.
+    pub fn new(settings: &Settings, handles: Handles) -> Result<Self, crate::error::StartError> {
+        let templates = settings.routes.iter().map(|r| (r.template.clone(), r.methods.clone())).collect();
+        let table = RouteTable::build(templates)
+            .map_err(|conflicts| crate::error::StartError::Process(format!("conflicting routes: {conflicts:?}")))?;
+        let token = token_rules(&settings.auth, &settings.limits);
+        Ok(Self {
+            table,
+            routes: settings.routes.iter().map(|route| RouteState::new(route, token)).collect(),
+            clusters: handles.clusters,
+            apps: handles.apps,
+            staleness: StalenessRule {
+                status: handles.status,
+                reject_after: settings.apps.reject_when_stale.then_some(settings.apps.max_staleness),
+            },
+            limits: settings.limits,
+            allow_encrypted_bodies: settings.auth.allow_encrypted_bodies,
+            default_form: settings.auth.rejection,
+            trusted: settings.server.trusted_proxies.clone(),
+            metrics: handles.metrics,
+            access_log: handles.access_log,
+            draining: handles.draining,
+            in_flight: handles.in_flight,
+        })
+    }
+
+    /// Whether `address` is a proxy whose `X-Forwarded-*` are believed.
+    pub(super) fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted.iter().any(|net| net.contains(&address))
+    }
+
+    /// Opens the access log's file anew.
+    pub fn reopen_logs(&self) {
+        self.access_log.reopen();
+    }
+
+    /// Waits until the access log has written what it holds.
+    pub fn flush_logs(&self) {
+        self.access_log.flush(Duration::from_secs(1));
+    }
+}
+
+impl RouteState {
+    fn new(route: &Route, token: TokenRules) -> Self {
+        // A judged route has `{appId}`: the configuration was refused otherwise.
+        let app = route.template.names().position(|name| name == "appId");
+        let rule = app.filter(|_| route.judged).map(|app| Rule {
+            app,
+            places: route.places.clone(),
+            vouch: route.vouch,
+            reject_open_apps: route.reject_open_apps,
+            token,
+        });
+        Self {
+            name: route.name.as_str().into(),
+            upstream: route.upstream,
+            rule,
+            form: route.rejection,
+            max_body_bytes: route.max_body_bytes,
+            forward_token: route.forward_token,
+        }
+    }
+}
+
+fn token_rules(auth: &Auth, limits: &Limits) -> TokenRules {
+    TokenRules {
+        max_bytes: limits.max_token_bytes,
+        leeway: auth.leeway.as_secs_f64(),
+        max_lifetime: auth.max_lifetime.map(|d| d.as_secs_f64()),
+        require_user_claim: auth.require_user_claim,
+    }
+}

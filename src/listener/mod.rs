@@ -1,0 +1,4 @@
+//! Where clients connect: addresses, TLS, and a count of who is there.
+
+pub mod connections;
+pub mod tls;

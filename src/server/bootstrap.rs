@@ -1,0 +1,169 @@
+//! From settings to a running process: what is built and started, in which order.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pingora::apps::HttpServerOptions;
+use pingora::protocols::http::v2::server::default_h2_options;
+use pingora::server::configuration::ServerConf;
+use pingora::server::{RunArgs, Server};
+use pingora::services::background::background_service;
+use pingora::services::listening;
+use pingora_proxy::{HttpProxy, http_proxy};
+use tracing::info;
+
+use super::preflight::{self, PidFile};
+use super::readiness::Readiness;
+use super::services::{AdminService, FeedService, Guarded, ResolveService};
+use super::shutdown::{LAST_REQUESTS, Signals};
+use crate::admin::{self, About, AdminState};
+use crate::apps::feed::Feed;
+use crate::auth::self_check;
+use crate::config::settings::Settings;
+use crate::error::StartError;
+use crate::gateway::Gateway;
+use crate::gateway::state::{Handles, State};
+use crate::listener::connections::Counted;
+use crate::listener::tls;
+use crate::telemetry::{AccessLog, Metrics};
+use crate::upstream::Cluster;
+
+/// Idle connections to upstreams that are kept, on each worker thread.
+const POOL: usize = 512;
+/// Threads of the apps feed: one loads or applies while the other keeps the driver's connections alive.
+const FEED_THREADS: usize = 2;
+
+static PID_FILE: Mutex<Option<PidFile>> = Mutex::new(None);
+
+/// Takes the pid file away; the process is about to end.
+pub(super) fn remove_pid_file() {
+    drop(PID_FILE.lock().unwrap_or_else(PoisonError::into_inner).take());
+}
+
+/// What is built before anything runs.
+struct Parts {
+    feed: Feed,
+    state: Arc<State>,
+    clusters: Vec<Arc<Cluster>>,
+    metrics: Arc<Metrics>,
+    draining: Arc<AtomicBool>,
+}
+
+/// Runs the gateway until it is told to stop.
+///
+/// # Errors
+/// What keeps it from starting.
+pub fn run(settings: &Settings, config_file: &Path) -> Result<(), StartError> {
+    // One provider for Pingora and the driver; a second installation changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    if !self_check::agree() {
+        return Err(StartError::Process("the HMAC-SHA256 check failed on this machine; not starting".to_owned()));
+    }
+    preflight::can_bind(settings.listeners.iter().map(|l| l.address))?;
+    let admin_socket = settings.admin.map(preflight::listen).transpose()?;
+    let parts = build(settings)?;
+    let mut server = Server::new_with_opt_and_conf(None, server_conf(settings));
+    let conf = Arc::clone(&server.configuration);
+    server.bootstrap();
+
+    let gateway = gateway_service(settings, &parts, &conf)?;
+    let router = admin::router(admin_state(settings, config_file, &parts));
+    let mut feed = background_service("apps feed", FeedService::new(parts.feed));
+    feed.threads = Some(FEED_THREADS);
+    let feed = server.add_service(feed);
+    server.add_service(background_service("resolver", ResolveService(parts.clusters)));
+    if let Some(socket) = admin_socket {
+        server.add_service(background_service("admin", AdminService::new(socket, router)));
+    }
+    // Nobody is let in before the first apps are in force.
+    server.add_service(Guarded::new(gateway)).add_dependency(&feed);
+
+    if let Some(path) = &settings.server.pid_file {
+        *PID_FILE.lock().unwrap_or_else(PoisonError::into_inner) = Some(PidFile::write(path)?);
+    }
+    info!(config = %config_file.display(), apps = ?settings.apps.source, "starting");
+    let signals = Signals { drain: settings.server.drain, draining: parts.draining, state: parts.state };
+    server.run(RunArgs { shutdown_signal: Box::new(signals) });
+    remove_pid_file();
+    Ok(())
+}
+
+fn build(settings: &Settings) -> Result<Parts, StartError> {
+    let routes: Vec<&str> = settings.routes.iter().map(|r| r.name.as_str()).collect();
+    let upstreams: Vec<_> = settings
+        .upstreams
+        .iter()
+        .map(|u| (u.name.as_str(), u.peers.iter().map(|p| p.address.as_str()).collect()))
+        .collect();
+    let metrics = Metrics::new(&routes, &upstreams).map_err(|e| StartError::Process(e.to_string()))?;
+    let clusters: Vec<Arc<Cluster>> = (1u64..)
+        .zip(&settings.upstreams)
+        .map(|(group, upstream)| Cluster::new(upstream, group).map(Arc::new))
+        .collect::<Result<_, _>>()?;
+    let access_log = AccessLog::open(&settings.telemetry.access_log, metrics.access_log_dropped())
+        .map_err(|e| StartError::Process(format!("telemetry.access_log: {e}")))?;
+    let feed = Feed::new(&settings.apps, settings.auth.secret_encoding, Arc::clone(&metrics) as _);
+    let draining = Arc::new(AtomicBool::new(false));
+    let handles = Handles {
+        apps: feed.published(),
+        status: feed.status(),
+        clusters: clusters.clone(),
+        metrics: Arc::clone(&metrics),
+        access_log,
+        draining: Arc::clone(&draining),
+        in_flight: Arc::new(AtomicUsize::new(0)),
+    };
+    let state = Arc::new(State::new(settings, handles)?);
+    Ok(Parts { feed, state, clusters, metrics, draining })
+}
+
+fn server_conf(settings: &Settings) -> ServerConf {
+    let most_retries = settings.upstreams.iter().map(|u| u.retries).max().unwrap_or(0);
+    ServerConf {
+        threads: settings.server.threads,
+        // Measured on this kind of work: stealing costs more than it evens out.
+        work_stealing: false,
+        grace_period_seconds: Some(LAST_REQUESTS.as_secs()),
+        graceful_shutdown_timeout_seconds: Some(1),
+        upstream_keepalive_pool_size: POOL,
+        // Pingora counts attempts; the gateway decides which of them happen.
+        max_retries: most_retries + 1,
+        ..ServerConf::default()
+    }
+}
+
+fn gateway_service(
+    settings: &Settings,
+    parts: &Parts,
+    conf: &Arc<ServerConf>,
+) -> Result<listening::Service<Counted<HttpProxy<Gateway>>>, StartError> {
+    let mut proxy = http_proxy(conf, Gateway::new(Arc::clone(&parts.state)));
+    let mut options = HttpServerOptions::default();
+    options.h2_idle_timeout = Some(settings.limits.client_idle);
+    proxy.server_options = Some(options);
+    // The defaults of the plain constructor would lose Pingora's bounds.
+    proxy.h2_options = Some(default_h2_options());
+    let gauges =
+        settings.listeners.iter().map(|l| (l.address, parts.metrics.connections(&l.address.to_string()))).collect();
+    let mut service = listening::Service::new("gateway".to_owned(), Counted::new(proxy, gauges));
+    for listener in &settings.listeners {
+        let address = listener.address.to_string();
+        match &listener.tls {
+            None => service.add_tcp(&address),
+            Some(settings) => service.add_tls_with_settings(&address, None, tls::settings(settings)?),
+        }
+    }
+    Ok(service)
+}
+
+fn admin_state(settings: &Settings, config_file: &Path, parts: &Parts) -> AdminState {
+    let reject_after = settings.apps.reject_when_stale.then_some(settings.apps.max_staleness);
+    let readiness = Readiness::new(Arc::clone(&parts.draining), parts.feed.status(), reject_after);
+    AdminState {
+        metrics: Arc::clone(&parts.metrics),
+        feed: parts.feed.status(),
+        ready: Arc::new(move || readiness.check()),
+        about: Arc::new(About::new(settings, config_file)),
+    }
+}

@@ -1,0 +1,44 @@
+//! Whether this gateway should be sent traffic (`/readyz`), and why not.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::apps::feed::Status;
+
+/// The answer to `/readyz`.
+#[derive(Clone)]
+pub struct Readiness {
+    draining: Arc<AtomicBool>,
+    apps: Arc<Status>,
+    /// Staleness takes the gateway out only under `when_stale: reject`: otherwise a database that is down would
+    /// take every gateway with it.
+    reject_after: Option<Duration>,
+}
+
+impl Readiness {
+    /// Readiness of a gateway whose apps are described by `apps`.
+    #[must_use]
+    pub const fn new(draining: Arc<AtomicBool>, apps: Arc<Status>, reject_after: Option<Duration>) -> Self {
+        Self { draining, apps, reject_after }
+    }
+
+    /// Ready, or why not.
+    ///
+    /// # Errors
+    /// The reason, for people.
+    pub fn check(&self) -> Result<(), String> {
+        if self.draining.load(Ordering::Relaxed) {
+            return Err("draining: asked to stop".to_owned());
+        }
+        if let Some(why) = self.apps.not_ready() {
+            return Err(why);
+        }
+        match self.reject_after {
+            Some(limit) if self.apps.stale(limit) => {
+                Err(format!("the apps are stale: no contact with their source for more than {}s", limit.as_secs()))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The services Pingora runs: the apps feed, the resolver, the admin pages, and the gateway itself.
+
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use pingora::server::{ListenFds, ShutdownWatch};
+use pingora::services::background::BackgroundService;
+use pingora::services::{Service, ServiceReadyNotifier};
+use tracing::error;
+
+use crate::apps::feed::Feed;
+use crate::upstream::{Cluster, resolve};
+
+/// Keeps the apps current; ready once the first full load is in force.
+pub struct FeedService(Mutex<Option<Feed>>);
+
+impl FeedService {
+    /// Runs `feed`, once.
+    #[must_use]
+    pub const fn new(feed: Feed) -> Self {
+        Self(Mutex::new(Some(feed)))
+    }
+}
+
+#[async_trait]
+impl BackgroundService for FeedService {
+    async fn start_with_ready_notifier(&self, shutdown: ShutdownWatch, ready: ServiceReadyNotifier) {
+        let feed = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(feed) = feed {
+            // Its own task: a panic in it must be seen, not swallowed with the service.
+            let task = tokio::spawn(feed.run(shutdown, move || ready.notify_ready()));
+            if let Err(error) = task.await {
+                end_process("the apps feed", &error);
+            }
+        }
+    }
+}
+
+/// Resolves the names of peers.
+pub struct ResolveService(pub Vec<Arc<Cluster>>);
+
+#[async_trait]
+impl BackgroundService for ResolveService {
+    async fn start(&self, shutdown: ShutdownWatch) {
+        resolve::run(self.0.clone(), shutdown).await;
+    }
+}
+
+/// The admin pages; they answer until the process ends, through the drain.
+pub struct AdminService {
+    listener: Mutex<Option<TcpListener>>,
+    router: axum::Router,
+}
+
+impl AdminService {
+    /// Serves `router` on a socket that listens already.
+    #[must_use]
+    pub const fn new(listener: TcpListener, router: axum::Router) -> Self {
+        Self { listener: Mutex::new(Some(listener)), router }
+    }
+}
+
+#[async_trait]
+impl BackgroundService for AdminService {
+    async fn start(&self, _: ShutdownWatch) {
+        let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(listener) = listener else { return };
+        let served = match tokio::net::TcpListener::from_std(listener) {
+            Ok(listener) => axum::serve(listener, self.router.clone()).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = served {
+            error!(%error, "the admin pages ended");
+        }
+    }
+}
+
+/// A service whose panic ends the process: Pingora would go on without its listeners.
+pub struct Guarded<S> {
+    name: String,
+    addresses: Option<Vec<String>>,
+    service: Option<S>,
+}
+
+impl<S: Service + 'static> Guarded<S> {
+    /// Guards `service`.
+    #[must_use]
+    pub fn new(service: S) -> Self {
+        Self { name: service.name().to_owned(), addresses: service.listen_addresses(), service: Some(service) }
+    }
+}
+
+#[async_trait]
+impl<S: Service + 'static> Service for Guarded<S> {
+    async fn start_service(&mut self, fds: Option<ListenFds>, shutdown: ShutdownWatch, per_fd: usize) {
+        let Some(mut service) = self.service.take() else { return };
+        let task = tokio::spawn(async move { service.start_service(fds, shutdown, per_fd).await });
+        if let Err(error) = task.await {
+            end_process("the listeners", &error);
+        }
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn listen_addresses(&self) -> Option<Vec<String>> {
+        self.addresses.clone()
+    }
+}
+
+#[expect(clippy::exit, reason = "half a gateway must not go on")]
+fn end_process(what: &str, error: &tokio::task::JoinError) -> ! {
+    error!(%error, "{what} failed; the process ends");
+    std::process::exit(1)
+}

@@ -1,0 +1,345 @@
+//! The access log: one JSON line a request, written by a thread of its own.
+//!
+//! A request never waits for the log: where the output doesn't keep up, lines are dropped and counted. The thread
+//! writes what has piled up in one go, so the cost of a system call is shared under load.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use prometheus::IntCounter;
+
+pub use super::line::Entry;
+use crate::config::settings;
+
+/// Lines that may wait: about 4 MiB of ordinary ones, a third of a second at 25 000 requests a second.
+const WAITING: usize = 8192;
+/// A batch is written when it has grown to this.
+const BATCH: usize = 256 * 1024;
+/// How long a dropped log waits for its last lines.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+enum Message {
+    Line(Vec<u8>),
+    /// Look at the `reopen` flag even if no request comes.
+    Wake,
+    /// Answer once everything before this is written.
+    Flush(SyncSender<()>),
+}
+
+/// The access log; shared by all workers.
+pub struct AccessLog {
+    lines: SyncSender<Message>,
+    reopen: Arc<AtomicBool>,
+    sample: f64,
+    dropped: IntCounter,
+}
+
+impl AccessLog {
+    /// Opens the log and starts its thread. Call it after the process forked, if it does. `dropped` counts lines
+    /// that were given up.
+    ///
+    /// # Errors
+    /// The file can't be opened for appending, or no thread can be started.
+    pub fn open(settings: &settings::AccessLog, dropped: IntCounter) -> io::Result<Self> {
+        let sink: Box<dyn Sink> = match &settings.path {
+            None => Box::new(Stdout),
+            Some(path) => Box::new(LogFile { file: append(path)?, path: path.clone() }),
+        };
+        Self::start(sink, settings.sample, WAITING, dropped)
+    }
+
+    fn start(sink: Box<dyn Sink>, sample: f64, waiting: usize, dropped: IntCounter) -> io::Result<Self> {
+        let (lines, inbox) = sync_channel(waiting);
+        let reopen = Arc::new(AtomicBool::new(false));
+        let writer = Writer {
+            sink,
+            reopen: Arc::clone(&reopen),
+            dropped: dropped.clone(),
+            batch: Vec::with_capacity(BATCH),
+            count: 0,
+            failing: false,
+        };
+        thread::Builder::new().name("access-log".to_owned()).spawn(move || writer.run(&inbox))?;
+        Ok(Self { lines, reopen, sample, dropped })
+    }
+
+    /// Logs a request, if it is in the sample. Never blocks.
+    pub fn write(&self, entry: &Entry<'_>) {
+        if self.sample < 1.0 && fastrand::f64() >= self.sample {
+            return;
+        }
+        if self.lines.try_send(Message::Line(entry.line())).is_err() {
+            self.dropped.inc();
+        }
+    }
+
+    /// Closes the file and opens its path anew, for log rotation. Standard output is left as it is.
+    pub fn reopen(&self) {
+        self.reopen.store(true, Ordering::Release);
+        // Full: the thread is busy and will look at the flag by itself.
+        let _ = self.lines.try_send(Message::Wake);
+    }
+
+    /// Waits until everything logged so far is written, at most for `within`; `false`: that wasn't enough.
+    #[allow(clippy::must_use_candidate, reason = "at the end there may be nothing left to do about it")]
+    pub fn flush(&self, within: Duration) -> bool {
+        let until = Instant::now() + within;
+        let (done, answer) = sync_channel(1);
+        let mut message = Message::Flush(done);
+        loop {
+            match self.lines.try_send(message) {
+                Ok(()) => return answer.recv_timeout(until.saturating_duration_since(Instant::now())).is_ok(),
+                Err(TrySendError::Disconnected(_)) => return false,
+                Err(TrySendError::Full(_)) if Instant::now() >= until => return false,
+                Err(TrySendError::Full(same)) => message = same,
+            }
+            let _ = answer.recv_timeout(Duration::from_millis(2));
+        }
+    }
+}
+
+impl Drop for AccessLog {
+    fn drop(&mut self) {
+        self.flush(LAST_LINES);
+    }
+}
+
+/// Where lines go.
+trait Sink: Send {
+    fn put(&mut self, batch: &[u8]) -> io::Result<()>;
+    fn reopen(&mut self) -> io::Result<()>;
+}
+
+struct Stdout;
+
+impl Sink for Stdout {
+    fn put(&mut self, batch: &[u8]) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        out.write_all(batch)?;
+        out.flush()
+    }
+
+    fn reopen(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct LogFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl Sink for LogFile {
+    fn put(&mut self, batch: &[u8]) -> io::Result<()> {
+        self.file.write_all(batch)
+    }
+
+    fn reopen(&mut self) -> io::Result<()> {
+        self.file = append(&self.path)?;
+        Ok(())
+    }
+}
+
+/// Opens a file for appending. Others can't read it: paths name users.
+fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).mode(0o640).open(path)
+}
+
+/// The thread's side.
+struct Writer {
+    sink: Box<dyn Sink>,
+    reopen: Arc<AtomicBool>,
+    dropped: IntCounter,
+    batch: Vec<u8>,
+    /// Lines in the batch.
+    count: u64,
+    /// The last write failed: said once, not for every batch.
+    failing: bool,
+}
+
+impl Writer {
+    fn run(mut self, inbox: &Receiver<Message>) {
+        while let Ok(first) = inbox.recv() {
+            let mut flushed = Vec::new();
+            let mut next = Some(first);
+            while let Some(message) = next {
+                match message {
+                    Message::Line(line) => {
+                        self.batch.extend_from_slice(&line);
+                        self.count += 1;
+                    }
+                    Message::Wake => {}
+                    Message::Flush(done) => flushed.push(done),
+                }
+                next = if self.batch.len() < BATCH { inbox.try_recv().ok() } else { None };
+            }
+            self.put();
+            for done in flushed {
+                let _ = done.try_send(());
+            }
+        }
+    }
+
+    fn put(&mut self) {
+        if self.reopen.swap(false, Ordering::AcqRel)
+            && let Err(e) = self.sink.reopen()
+        {
+            tracing::warn!("the access log could not be reopened, the old file stays in use: {e}");
+        }
+        if self.batch.is_empty() {
+            return;
+        }
+        match self.sink.put(&self.batch) {
+            Ok(()) => self.failing = false,
+            Err(e) => {
+                self.dropped.inc_by(self.count);
+                if !self.failing {
+                    tracing::error!("the access log could not be written, its lines are dropped and counted: {e}");
+                }
+                self.failing = true;
+            }
+        }
+        self.batch.clear();
+        self.count = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::Mutex;
+    use std::sync::mpsc::Sender;
+
+    use super::super::line::tests::entry;
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(20);
+
+    fn counter() -> IntCounter {
+        IntCounter::new("dropped", "dropped").unwrap()
+    }
+
+    fn at(path: &Path, sample: f64) -> settings::AccessLog {
+        settings::AccessLog { path: Some(path.to_owned()), sample }
+    }
+
+    fn lines(path: &Path) -> usize {
+        fs::read_to_string(path).unwrap().lines().count()
+    }
+
+    /// Says when it is entered, then waits to be let through.
+    struct Gate {
+        entered: Sender<()>,
+        pass: Receiver<io::Result<()>>,
+        seen: Arc<Mutex<Vec<u8>>>,
+    }
+
+    impl Sink for Gate {
+        fn put(&mut self, batch: &[u8]) -> io::Result<()> {
+            self.entered.send(()).unwrap();
+            let verdict = self.pass.recv().unwrap();
+            self.seen.lock().unwrap().extend_from_slice(batch);
+            verdict
+        }
+
+        fn reopen(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_arrive_in_order_and_are_appended() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("access.log");
+        fs::write(&path, "before\n").unwrap();
+        let log = AccessLog::open(&at(&path, 1.0), counter()).unwrap();
+        for status in [200, 401, 502] {
+            log.write(&Entry { status, ..entry() });
+        }
+        assert!(log.flush(SOON));
+        let text = fs::read_to_string(&path).unwrap();
+        let statuses: Vec<_> = text.lines().filter_map(|l| l.split("\"status\":").nth(1)?.get(..3)).collect();
+        assert!(text.starts_with("before\n"));
+        assert_eq!(statuses, ["200", "401", "502"]);
+    }
+
+    #[test]
+    fn what_the_output_cannot_take_is_dropped_and_counted() {
+        let ((entered, is_in), (pass_on, pass)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let dropped = counter();
+        let gate = Gate { entered, pass, seen: Arc::clone(&seen) };
+        let log = AccessLog::start(Box::new(gate), 1.0, 4, dropped.clone()).unwrap();
+        log.write(&entry());
+        is_in.recv().unwrap();
+        for _ in 0..7 {
+            log.write(&entry());
+        }
+        assert_eq!(dropped.get(), 3);
+        assert!(!log.flush(Duration::ZERO));
+        // The first batch passes; the second one, of the four that waited, fails.
+        pass_on.send(Ok(())).unwrap();
+        is_in.recv().unwrap();
+        pass_on.send(Err(io::Error::other("disk full"))).unwrap();
+        assert!(log.flush(SOON));
+        assert_eq!(dropped.get(), 7);
+        assert_eq!(String::from_utf8_lossy(&seen.lock().unwrap()).lines().count(), 5);
+    }
+
+    #[test]
+    fn reopening_follows_a_rotation_without_losing_a_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, old) = (dir.path().join("access.log"), dir.path().join("access.log.1"));
+        let log = AccessLog::open(&at(&path, 1.0), counter()).unwrap();
+        log.write(&entry());
+        assert!(log.flush(SOON));
+        fs::rename(&path, &old).unwrap();
+        log.write(&entry());
+        assert!(log.flush(SOON));
+        log.reopen();
+        assert!(log.flush(SOON));
+        assert_eq!((lines(&old), lines(&path)), (2, 0), "the new file is there before the next request");
+        log.write(&entry());
+        assert!(log.flush(SOON));
+        assert_eq!((lines(&old), lines(&path)), (2, 1));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_reopened_leaves_the_old_one_in_use() {
+        let dir = tempfile::tempdir().unwrap();
+        let sub = dir.path().join("logs");
+        fs::create_dir(&sub).unwrap();
+        let path = sub.join("access.log");
+        let log = AccessLog::open(&at(&path, 1.0), counter()).unwrap();
+        let moved = dir.path().join("moved");
+        fs::rename(&sub, &moved).unwrap();
+        log.reopen();
+        log.write(&entry());
+        assert!(log.flush(SOON));
+        assert_eq!(lines(&moved.join("access.log")), 1);
+        assert!(AccessLog::open(&at(&path, 1.0), counter()).is_err());
+    }
+
+    #[test]
+    fn the_sample_is_a_share_of_requests() {
+        let dir = tempfile::tempdir().unwrap();
+        let (none, some) = (dir.path().join("none"), dir.path().join("some"));
+        let silent = AccessLog::open(&at(&none, 0.0), counter()).unwrap();
+        let half = AccessLog::open(&at(&some, 0.5), counter()).unwrap();
+        for _ in 0..2000 {
+            silent.write(&entry());
+            half.write(&entry());
+        }
+        assert!(silent.flush(SOON) && half.flush(SOON));
+        assert_eq!(lines(&none), 0);
+        // Six standard deviations either way.
+        assert!((866..=1134).contains(&lines(&some)), "{}", lines(&some));
+    }
+}

@@ -1,0 +1,20 @@
+//! What the gateway tells about itself: metrics, the access log, the operational log.
+//!
+//! Telemetry is told outcomes, it computes none. On the request path nothing here formats a label, searches a
+//! map or waits for a lock or a disk. No query string, token or secret passes through this room.
+
+pub mod access_log;
+mod families;
+mod feed;
+mod line;
+pub mod log;
+pub mod metrics;
+#[cfg(test)]
+mod pages;
+mod requests;
+mod upstreams;
+
+pub use access_log::AccessLog;
+pub use line::Entry;
+pub use metrics::Metrics;
+pub use upstreams::Outcome;

@@ -1,0 +1,93 @@
+//! The counters of attempts to forward, found by index: upstream, peer, outcome.
+
+use std::time::Duration;
+
+use prometheus::{Histogram, IntCounter};
+
+use super::families::UpstreamFamilies;
+
+macro_rules! outcomes {
+    ($($(#[$doc:meta])* $variant:ident = $word:literal;)*) => {
+        /// How an attempt to forward a request to a peer ended: one closed list.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum Outcome { $($(#[$doc])* $variant,)* }
+
+        impl Outcome {
+            /// All outcomes, in the order of their declaration.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The word in the `outcome` label.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str { match self { $(Self::$variant => $word,)* } }
+        }
+    };
+}
+
+outcomes! {
+    /// A whole answer came, whatever its status.
+    Ok = "ok";
+    /// The peer refused the connection, or could not be reached.
+    ConnectFailed = "connect_failed";
+    /// No connection within `timeouts.connect`.
+    ConnectTimeout = "connect_timeout";
+    /// The TLS handshake with the peer failed, its certificate included.
+    TlsFailed = "tls_failed";
+    /// The connection was closed or reset before the answer was whole.
+    Reset = "reset";
+    /// A read or write took longer than `timeouts.read` or `timeouts.write`.
+    Timeout = "timeout";
+    /// What came was not HTTP.
+    InvalidAnswer = "invalid_answer";
+    /// The client left before the answer was whole.
+    ClientClosed = "client_closed";
+    /// The gateway itself failed during the attempt.
+    Internal = "internal";
+}
+
+/// The series of every upstream.
+pub struct Upstreams(Box<[UpstreamSeries]>);
+
+struct UpstreamSeries {
+    duration: Histogram,
+    retries: IntCounter,
+    /// By peer, then by outcome.
+    attempts: Box<[Box<[IntCounter]>]>,
+}
+
+impl Upstreams {
+    /// All series of these upstreams and their peers, at zero.
+    pub fn new(families: &UpstreamFamilies, upstreams: &[(&str, Vec<&str>)]) -> Self {
+        Self(upstreams.iter().map(|(name, peers)| UpstreamSeries::new(families, name, peers)).collect())
+    }
+
+    /// Counts an attempt.
+    pub fn attempted(&self, upstream: usize, peer: usize, outcome: Outcome, elapsed: Duration) {
+        let Some(series) = self.0.get(upstream) else { return };
+        series.duration.observe(elapsed.as_secs_f64());
+        if let Some(counter) = series.attempts.get(peer).and_then(|p| p.get(usize::from(outcome as u8))) {
+            counter.inc();
+        }
+    }
+
+    /// Counts an attempt that is repeated.
+    pub fn retried(&self, upstream: usize) {
+        if let Some(series) = self.0.get(upstream) {
+            series.retries.inc();
+        }
+    }
+}
+
+impl UpstreamSeries {
+    fn new(families: &UpstreamFamilies, name: &str, peers: &[&str]) -> Self {
+        let attempts = |peer: &&str| {
+            let counter = |o: &Outcome| families.attempts.with_label_values(&[name, peer, o.as_str()]);
+            Outcome::ALL.iter().map(counter).collect()
+        };
+        Self {
+            duration: families.seconds.with_label_values(&[name]),
+            retries: families.retries.with_label_values(&[name]),
+            attempts: peers.iter().map(attempts).collect(),
+        }
+    }
+}

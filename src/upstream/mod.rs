@@ -1,0 +1,8 @@
+//! Where judged requests go: clusters of peers, chosen by weight, resolved in the background.
+
+pub mod balance;
+pub mod cluster;
+pub mod peer;
+pub mod resolve;
+
+pub use cluster::{Choice, Cluster, Tried};

@@ -1,0 +1,132 @@
+//! One peer of an upstream: its name, and the addresses the name stands for right now.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arc_swap::ArcSwap;
+use pingora::protocols::ALPN;
+use pingora::upstreams::peer::HttpPeer;
+use pingora::utils::tls::{WrappedX509, parse_x509};
+
+use crate::config::settings;
+
+/// What connections to all peers of an upstream have in common.
+#[derive(Clone)]
+pub struct Dial {
+    timeouts: settings::Timeouts,
+    http2: bool,
+    tls: Option<Tls>,
+    /// Keeps the connection pools of upstreams apart that reach one address with other settings: Pingora's own
+    /// key leaves out authorities and ALPN.
+    group: u64,
+}
+
+#[derive(Clone)]
+struct Tls {
+    sni: String,
+    verify: bool,
+    ca: Option<Arc<[WrappedX509]>>,
+}
+
+/// Streams on one HTTP/2 connection to a peer.
+const H2_STREAMS: usize = 100;
+
+impl Dial {
+    /// Reads the certificate authorities, if any.
+    ///
+    /// # Errors
+    /// A file that was good when the configuration was checked is not any more.
+    pub fn new(upstream: &settings::Upstream, group: u64) -> Result<Self, crate::error::StartError> {
+        let tls = match &upstream.tls {
+            None => None,
+            Some(tls) => Some(Tls {
+                sni: tls.sni.clone(),
+                verify: tls.verify,
+                ca: tls.ca.as_deref().map(crate::listener::tls::read_certificates).transpose()?.map(|certs| {
+                    certs.into_iter().map(|der| WrappedX509::new(der.to_vec(), parse_x509)).collect::<Arc<[_]>>()
+                }),
+            }),
+        };
+        Ok(Self { timeouts: upstream.timeouts, http2: upstream.http2, tls, group })
+    }
+
+    fn target(&self, address: SocketAddr) -> HttpPeer {
+        let sni = self.tls.as_ref().map(|tls| tls.sni.clone()).unwrap_or_default();
+        let mut peer = HttpPeer::new(address, self.tls.is_some(), sni);
+        peer.group_key = self.group;
+        let options = &mut peer.options;
+        options.connection_timeout = Some(self.timeouts.connect);
+        options.total_connection_timeout = Some(self.timeouts.connect);
+        options.read_timeout = Some(self.timeouts.read);
+        options.write_timeout = Some(self.timeouts.write);
+        options.idle_timeout = Some(self.timeouts.keepalive);
+        options.alpn = if self.http2 { ALPN::H2 } else { ALPN::H1 };
+        if self.http2 {
+            options.max_h2_streams = H2_STREAMS;
+        }
+        if let Some(tls) = &self.tls {
+            options.verify_cert = tls.verify;
+            options.verify_hostname = tls.verify;
+            options.ca.clone_from(&tls.ca);
+        }
+        peer
+    }
+}
+
+/// A peer. Reading it takes no lock; the resolver swaps its addresses.
+pub struct Peer {
+    /// `host:port` as configured: what the resolver resolves, and the metric label.
+    pub address: String,
+    targets: ArcSwap<Vec<HttpPeer>>,
+    next: AtomicUsize,
+    dial: Arc<Dial>,
+}
+
+impl Peer {
+    /// A peer without an address yet, unless its name is one.
+    #[must_use]
+    pub fn new(address: &str, dial: Arc<Dial>) -> Self {
+        let literal = address.parse::<SocketAddr>().ok();
+        let targets = literal.into_iter().map(|a| dial.target(a)).collect();
+        Self { address: address.to_owned(), targets: ArcSwap::from_pointee(targets), next: AtomicUsize::new(0), dial }
+    }
+
+    /// Whether the name is an address, so that there is nothing to resolve.
+    #[must_use]
+    pub fn is_literal(&self) -> bool {
+        self.address.parse::<SocketAddr>().is_ok()
+    }
+
+    /// Puts freshly resolved addresses in force; true if they differ from those before.
+    pub fn resolved(&self, mut addresses: Vec<SocketAddr>) -> bool {
+        addresses.sort_unstable();
+        addresses.dedup();
+        let known: Vec<_> = self.targets.load().iter().filter_map(|t| t._address.as_inet().copied()).collect();
+        if known == addresses {
+            return false;
+        }
+        self.targets.store(Arc::new(addresses.into_iter().map(|a| self.dial.target(a)).collect()));
+        true
+    }
+
+    /// Whether there is an address to connect to.
+    #[must_use]
+    pub fn is_resolved(&self) -> bool {
+        !self.targets.load().is_empty()
+    }
+
+    /// Where the next connection goes; several addresses of one name take turns.
+    #[must_use]
+    pub fn target(&self, tunnel: bool) -> Option<Box<HttpPeer>> {
+        let targets = self.targets.load();
+        let turn = if targets.len() > 1 { self.next.fetch_add(1, Ordering::Relaxed) % targets.len() } else { 0 };
+        let mut target = Box::new(targets.get(turn)?.clone());
+        if tunnel {
+            // Pingora takes the timeouts once, before it knows whether the upgrade is accepted.
+            target.options.read_timeout = Some(self.dial.timeouts.tunnel);
+            target.options.write_timeout = Some(self.dial.timeouts.tunnel);
+        }
+        Some(target)
+    }
+}

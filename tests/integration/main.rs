@@ -1,0 +1,24 @@
+//! The built gateway over real sockets: its database, its upstream and its clients are real programs or bare sockets.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod app_rules;
+mod apps_from_file;
+mod apps_from_mongodb;
+mod bodies;
+mod codes;
+mod connections;
+mod database_faults;
+mod headers;
+mod lifecycle;
+mod telemetry;
+mod tls;
+mod upstream_faults;

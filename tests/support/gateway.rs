@@ -1,0 +1,320 @@
+//! The built gateway, started by a builder: `gateway(&upstream).app("TR1", secret).start().await`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::apps_file::{self, AppsFile};
+use super::client::{self, Client, Request, Response};
+use super::metrics::Metrics;
+use super::mongo::Mongo;
+use super::poll;
+use super::ports;
+use super::process::Process;
+use super::upstream::Upstream;
+
+/// A gateway in the making.
+pub struct Builder {
+    config: Value,
+    apps: AppsFile,
+    environment: Vec<(String, String)>,
+    files: Vec<(String, String)>,
+}
+
+/// A gateway in front of this upstream, with the tests' routes and an empty apps file.
+pub fn gateway(upstream: &Upstream) -> Builder {
+    to_peers(&[upstream.address()])
+}
+
+/// A gateway in front of these peers.
+pub fn to_peers(peers: &[SocketAddr]) -> Builder {
+    let peers: Vec<Value> = peers.iter().map(|address| json!({ "address": address.to_string() })).collect();
+    let config = json!({
+        "listeners": [{ "address": "set when it starts" }],
+        "admin": { "address": "set when it starts" },
+        "apps": { "source": "file", "file": { "path": "apps.yaml" } },
+        "upstreams": { "rtms": { "peers": peers } },
+        "routes": routes(),
+        "server": { "threads": 2, "drain": "200ms" },
+    });
+    Builder { config, apps: AppsFile::default(), environment: Vec::new(), files: Vec::new() }
+}
+
+/// The tests' routes: one for each kind of place that an identity may stand in, and one for each exemption.
+fn routes() -> Value {
+    let api = |path: &str| format!("/rtmsAPI/api/{{version}}/{path}");
+    let in_body = json!({ "userId": ["body.userId"], "clientApp": ["body.clientId"] });
+    let customer =
+        json!({ "customerId": ["body.customerId"], "clientUser": ["body.clientId"], "clientApp": ["body.clientId"] });
+    json!([
+        { "name": "setuserid", "path": api("app/{appId}/setuserid"), "methods": ["POST"], "upstream": "rtms", "identities": in_body },
+        { "name": "sdk", "path": api("sdk/{appId}/setuserid"), "methods": ["POST"], "upstream": "rtms", "identities": in_body,
+          "rejection": "sdk" },
+        { "name": "customer", "path": api("{appId}/setCustomerId"), "methods": ["POST"], "upstream": "rtms",
+          "identities": customer, "vouch": "any" },
+        { "name": "threads", "path": api("apps/{appId}/user/{userId*}/threads"), "methods": ["GET", "POST"],
+          "upstream": "rtms", "identities": { "userId": ["path.userId"] } },
+        { "name": "lookup", "path": api("{appId}/lookup"), "methods": ["GET"], "upstream": "rtms",
+          "identities": { "userId": ["query.userId"] } },
+        { "name": "byheader", "path": api("{appId}/byheader"), "upstream": "rtms",
+          "identities": { "userId": ["header.X-User"] } },
+        { "name": "plain", "path": api("{appId}/plain"), "upstream": "rtms" },
+        { "name": "public", "path": "/public/{rest*}", "upstream": "rtms", "auth": "none" },
+    ])
+}
+
+impl Builder {
+    /// An app with a secret, in the apps file.
+    pub fn app(self, id: &str, secret: &str) -> Self {
+        self.document(apps_file::app(id, secret))
+    }
+
+    /// The customer's app, with the tests' secret.
+    pub fn customer(self) -> Self {
+        self.app(super::APP, super::SECRET)
+    }
+
+    /// Any document, in the apps file.
+    pub fn document(mut self, document: Value) -> Self {
+        self.apps.push(document);
+        self
+    }
+
+    /// Apps out of a database.
+    pub fn mongo(self, mongo: &Mongo) -> Self {
+        let place = json!({ "uri": "${TEST_URI}", "database": mongo.database(), "collection": "apps" });
+        let mut built = self.set("/apps", json!({ "source": "mongodb", "mongodb": place }));
+        built.environment.push(("TEST_URI".into(), mongo.uri().into()));
+        built.set("/apps/resync", json!({ "delay": "100ms", "min_interval": "100ms" }))
+    }
+
+    /// Sets a value; the objects on the way are made, list items must be there.
+    pub fn set(mut self, pointer: &str, value: Value) -> Self {
+        set(&mut self.config, pointer, value);
+        self
+    }
+
+    /// A file beside the configuration.
+    pub fn file(mut self, name: &str, text: impl Into<String>) -> Self {
+        self.files.push((name.into(), text.into()));
+        self
+    }
+
+    /// Starts it and waits until it is ready.
+    pub async fn start(self) -> Gateway {
+        let mut gateway = self.launch().await;
+        poll::until("the gateway is ready", async || {
+            gateway.still_runs();
+            (gateway.readyz().await.0 == 200).then_some(())
+        })
+        .await;
+        gateway
+    }
+
+    /// Starts it and waits until its admin pages answer, whatever they say.
+    pub async fn launch(self) -> Gateway {
+        for _ in 0..3 {
+            let mut gateway = self.spawn();
+            let answered = poll::until("the admin pages answer, or the gateway ends", async || {
+                if gateway.process.ended().is_some() {
+                    return Some(false);
+                }
+                tokio::net::TcpStream::connect(gateway.admin).await.is_ok().then_some(true)
+            })
+            .await;
+            if answered {
+                return gateway;
+            }
+            let said = gateway.process.stderr() + &gateway.process.stdout();
+            // Somebody else was faster at the port: another one.
+            assert!(said.to_lowercase().contains("in use"), "the gateway ended at its start: {said}");
+        }
+        panic!("no free ports, three times")
+    }
+
+    /// Runs `check` on the configuration: how it ended, and what it printed.
+    pub fn check(self) -> (ExitStatus, String) {
+        let prepared = self.prepare();
+        let done = prepared.command("check").output().expect("the gateway's program");
+        let printed = [done.stdout, done.stderr].concat();
+        (done.status, String::from_utf8_lossy(&printed).into_owned())
+    }
+
+    fn spawn(&self) -> Gateway {
+        let prepared = self.prepare();
+        let mut command = prepared.command("run");
+        let Prepared { dir, config, address, admin, .. } = prepared;
+        Gateway { process: Process::start("gateway", &mut command, dir), address, admin, config }
+    }
+
+    /// Picks the ports and writes the files.
+    fn prepare(&self) -> Prepared {
+        let (address, admin) = (ports::free(), ports::free());
+        let mut config = self.config.clone();
+        set(&mut config, "/listeners/0/address", json!(address.to_string()));
+        set(&mut config, "/admin/address", json!(admin.to_string()));
+        let dir = TempDir::new().expect("a temporary directory");
+        let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).expect("a directory of ours");
+        write("apps.yaml", &self.apps.text());
+        write("gateway.yaml", &text(&config));
+        for (name, text) in &self.files {
+            write(name, text);
+        }
+        Prepared { dir, config, address, admin, environment: self.environment.clone() }
+    }
+}
+
+/// A configuration on disk.
+struct Prepared {
+    dir: TempDir,
+    config: Value,
+    address: SocketAddr,
+    admin: SocketAddr,
+    environment: Vec<(String, String)>,
+}
+
+impl Prepared {
+    fn command(&self, verb: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rtms-gateway"));
+        command.args([verb, "-c"]).arg(self.dir.path().join("gateway.yaml"));
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+}
+
+fn set(config: &mut Value, pointer: &str, value: Value) {
+    let mut at = config;
+    for word in pointer.split('/').skip(1) {
+        at = match at {
+            Value::Array(items) => {
+                items.get_mut(word.parse::<usize>().expect("an index")).expect("an item that is there")
+            }
+            other => {
+                if other.is_null() {
+                    *other = json!({});
+                }
+                &mut other[word]
+            }
+        };
+    }
+    *at = value;
+}
+
+/// JSON is YAML.
+fn text(config: &Value) -> String {
+    serde_json::to_string_pretty(config).expect("values of ours")
+}
+
+/// A running gateway; killed when dropped.
+pub struct Gateway {
+    process: Process,
+    address: SocketAddr,
+    admin: SocketAddr,
+    config: Value,
+}
+
+impl Gateway {
+    /// Its first listener.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its admin pages.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Its directory.
+    pub fn dir(&self) -> &Path {
+        self.process.dir()
+    }
+
+    /// Its apps file.
+    pub fn apps_file(&self) -> PathBuf {
+        self.dir().join("apps.yaml")
+    }
+
+    /// A connection to it.
+    pub async fn connect(&self) -> Client {
+        Client::connect(self.address).await
+    }
+
+    /// One request over a connection of its own.
+    pub async fn ask(&self, request: &Request) -> Response {
+        client::once(self.address, request).await
+    }
+
+    /// Status and code that a GET of an app gets with this token.
+    pub async fn verdict(&self, app: &str, token: &str) -> (u16, String) {
+        self.ask(&client::get(super::plain(app)).token(token)).await.verdict()
+    }
+
+    /// A page of the admin address.
+    pub async fn page(&self, path: &str) -> Response {
+        client::once(self.admin, &client::get(path).header("Accept: application/json")).await
+    }
+
+    /// Status and text of `/readyz`.
+    pub async fn readyz(&self) -> (u16, String) {
+        let page = self.page("/readyz").await;
+        (page.status, page.text())
+    }
+
+    /// A scrape.
+    pub async fn metrics(&self) -> Metrics {
+        Metrics::parse(&self.page("/metrics").await.text())
+    }
+
+    /// `/status`, as JSON.
+    pub async fn status(&self) -> Value {
+        let page = self.page("/status").await;
+        serde_json::from_slice(&page.body).unwrap_or_else(|error| panic!("{error}: {}", page.text()))
+    }
+
+    /// The access log so far: the lines on standard output that have a `path`.
+    pub fn access_log(&self) -> Vec<Value> {
+        let lines = self.process.stdout();
+        let values = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        values.filter(|value| value.get("path").is_some()).collect()
+    }
+
+    /// Everything it printed.
+    pub fn printed(&self) -> String {
+        self.process.stdout() + &self.process.stderr()
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
+    /// Changes values of the configuration file, and asks for a reload.
+    pub fn reload(&mut self, changes: &[(&str, Value)]) {
+        for (pointer, value) in changes {
+            set(&mut self.config, pointer, value.clone());
+        }
+        self.reload_text(&text(&self.config));
+    }
+
+    /// Puts any text in the place of the configuration, and asks for a reload.
+    pub fn reload_text(&self, text: &str) {
+        apps_file::replace(&self.dir().join("gateway.yaml"), text);
+        self.signal(Signal::SIGHUP);
+    }
+
+    /// Waits for it to end.
+    pub async fn ends(&mut self, deadline: Duration) -> ExitStatus {
+        self.process.wait(deadline).await
+    }
+
+    /// Fails the test if it ended.
+    pub fn still_runs(&mut self) {
+        let ended = self.process.ended();
+        assert!(ended.is_none(), "the gateway ended: {ended:?}");
+    }
+}

@@ -1,0 +1,145 @@
+//! An HTTP/2 client by hand: frames as a test wants them, sound or not. One request at a time.
+
+use super::client::Client;
+use super::hpack::{self, Fields};
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+const CONTINUATION: u8 = 9;
+
+const END_STREAM: u8 = 1;
+const ACK: u8 = 1;
+const END_HEADERS: u8 = 4;
+const PADDED: u8 = 8;
+
+/// A connection.
+pub struct H2 {
+    client: Client,
+    stream: u32,
+}
+
+/// How a stream ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// The status; 0 where the stream was reset or the connection ended.
+    pub status: u16,
+    /// All header fields.
+    pub fields: Fields,
+    /// The body.
+    pub body: Vec<u8>,
+    /// The error code, where there was one.
+    pub error: Option<u32>,
+}
+
+impl Answer {
+    /// A field's value.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+}
+
+struct Frame {
+    kind: u8,
+    flags: u8,
+    stream: u32,
+    payload: Vec<u8>,
+}
+
+impl H2 {
+    /// Begins to speak HTTP/2 over a connection; asks for no dynamic header table.
+    pub async fn start(mut client: Client) -> Self {
+        client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+        client.send(&frame(SETTINGS, 0, 0, &[0, 1, 0, 0, 0, 0])).await;
+        Self { client, stream: 1 }
+    }
+
+    /// A request in the usual form.
+    pub async fn ask(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let host = self.client.host().to_owned();
+        let mut fields = vec![(":method", method), (":scheme", "https"), (":authority", &host), (":path", path)];
+        fields.extend(headers);
+        let fields: Vec<(&[u8], &[u8])> = fields.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())).collect();
+        self.send(&fields, body).await
+    }
+
+    /// Any fields, and a body (at most 16 KiB) in one frame where there is one.
+    pub async fn send(&mut self, fields: &[(&[u8], &[u8])], body: &[u8]) -> Answer {
+        let stream = self.stream;
+        self.stream += 2;
+        let end = if body.is_empty() { END_STREAM } else { 0 };
+        let mut out = frame(HEADERS, END_HEADERS | end, stream, &hpack::encode(fields));
+        if !body.is_empty() {
+            out.extend(frame(DATA, END_STREAM, stream, body));
+        }
+        self.client.send(&out).await;
+        self.answer(stream).await
+    }
+
+    async fn answer(&mut self, stream: u32) -> Answer {
+        let mut answer = Answer::default();
+        let mut block = Vec::new();
+        while let Some(Frame { kind, flags, stream: of, payload }) = self.frame().await {
+            let mine = of == stream;
+            match kind {
+                SETTINGS if flags & ACK == 0 => self.client.send(&frame(SETTINGS, ACK, 0, &[])).await,
+                PING if flags & ACK == 0 => self.client.send(&frame(PING, ACK, 0, &payload)).await,
+                HEADERS | CONTINUATION if mine => {
+                    block.extend(unpadded(flags, &payload));
+                    if flags & END_HEADERS != 0 {
+                        answer.take(&std::mem::take(&mut block));
+                    }
+                }
+                DATA if mine => answer.body.extend(unpadded(flags, &payload)),
+                RST_STREAM if mine => answer.error = payload.first_chunk().map(|code| u32::from_be_bytes(*code)),
+                GOAWAY => answer.error = payload.get(4..8).map(|c| u32::from_be_bytes(c.try_into().expect("4 bytes"))),
+                _ => {}
+            }
+            let ended = matches!(kind, DATA | HEADERS) && mine && flags & END_STREAM != 0;
+            if ended || answer.error.is_some_and(|code| code != 0) || (kind == RST_STREAM && mine) {
+                break;
+            }
+        }
+        answer
+    }
+
+    /// The next frame; `None` at the end of the connection.
+    async fn frame(&mut self) -> Option<Frame> {
+        let head = self.client.take(9).await?;
+        let number = |bytes: &[u8]| bytes.iter().fold(0u32, |sum, byte| sum << 8 | u32::from(*byte));
+        let length = usize::try_from(number(&head[..3])).expect("24 bits");
+        let payload = self.client.take(length).await?;
+        Some(Frame { kind: head[3], flags: head[4], stream: number(&head[5..]) & 0x7fff_ffff, payload })
+    }
+}
+
+impl Answer {
+    fn take(&mut self, block: &[u8]) {
+        let fields = hpack::decode(block).unwrap_or_else(|| panic!("a header block that can't be read: {block:x?}"));
+        // Interim answers give way to the final one; trailers have no status.
+        if let Some((_, status)) = fields.iter().find(|(name, _)| name == ":status") {
+            self.status = status.parse().expect("a status");
+            self.fields.clear();
+        }
+        self.fields.extend(fields);
+    }
+}
+
+fn unpadded(flags: u8, payload: &[u8]) -> &[u8] {
+    match payload.split_first() {
+        Some((pad, rest)) if flags & PADDED != 0 => rest.get(..rest.len() - usize::from(*pad)).expect("sound padding"),
+        _ => payload,
+    }
+}
+
+/// A frame's bytes.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("a small frame").to_be_bytes();
+    let mut out = vec![length[1], length[2], length[3], kind, flags];
+    out.extend(stream.to_be_bytes());
+    out.extend(payload);
+    out
+}
