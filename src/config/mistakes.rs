@@ -141,6 +141,12 @@ impl Check {
         }
     }
 
+    /// An error that may quote a value, for a message: where the value came from the environment, `otherwise`.
+    #[must_use]
+    pub fn explain(&self, at: &YamlPath, error: &dyn fmt::Display, otherwise: &str) -> String {
+        if self.written.contains_key(at) { otherwise.to_owned() } else { error.to_string() }
+    }
+
     /// The message for a file that can't be read.
     #[must_use]
     pub fn unreadable(&self, at: &YamlPath, name: &str, error: &std::io::Error) -> String {

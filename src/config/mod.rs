@@ -100,7 +100,7 @@ pub fn load(path: &Path, env: Env<'_>) -> Result<Loaded, Mistakes> {
     })?;
     let mut document = tree::parse(text).map_err(|tree::Syntax { at, problem }| {
         let at = at.map(|(line, column)| format!("line {line}, column {column}")).unwrap_or_default();
-        whole(at, format!("{problem}; the file must be one well-formed YAML document"))
+        whole(at, problem)
     })?;
     let original = document.clone();
     let mut check = Check::new(path);

@@ -158,7 +158,8 @@ impl Route {
         let template = match Template::parse(text) {
             Ok(template) => template,
             Err(error) => {
-                check.refuse(&at, format!("{} is no path template: {error}", check.show(&at, text)));
+                let why = check.explain(&at, &error, "write words and `{name}`, separated by `/`");
+                check.refuse(&at, format!("{} is no path template: {why}", check.show(&at, text)));
                 return None;
             }
         };
@@ -277,7 +278,8 @@ impl Identities {
             Err(errors) => {
                 for (n, error) in errors {
                     if let Some(at) = paths.get(n) {
-                        check.refuse(at, format!("{error}; {}", remedy(&error, template)));
+                        let problem = check.explain(at, &error, "can't be a place of this route");
+                        check.refuse(at, format!("{problem}; {}", remedy(&error, template)));
                     }
                 }
                 None

@@ -37,7 +37,7 @@ pub enum Node {
 pub struct Syntax {
     /// Line and column from 1, where known.
     pub at: Option<(u64, u64)>,
-    /// What is wrong there.
+    /// What is wrong there; what would be right.
     pub problem: String,
 }
 
@@ -58,9 +58,18 @@ pub fn parse(text: &str) -> Result<Node, Syntax> {
         let at = error.location().map(|l| (l.line(), l.column()));
         let message = error.to_string();
         // The location is told apart from the problem.
-        let problem = message.split(" at line ").next().unwrap_or_default().to_owned();
-        Syntax { at, problem }
+        let problem = message.split(" at line ").next().unwrap_or_default();
+        let line = at.and_then(|(line, _)| text.lines().nth(usize::try_from(line).ok()?.checked_sub(1)?));
+        Syntax { at, problem: format!("{problem}; {}", remedy(line.unwrap_or_default())) }
     })
+}
+
+fn remedy(line: &str) -> &'static str {
+    if line.contains("${") || line.contains("/{") {
+        "put quotes around values with braces, as in \"${VAR}\" or \"/{appId}\""
+    } else {
+        "the file must be one well-formed YAML document"
+    }
 }
 
 impl Node {

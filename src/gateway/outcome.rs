@@ -132,7 +132,6 @@ impl State {
             route: ctx.route.and_then(|r| self.routes.get(r)).map(|r| &*r.name),
             reason: ctx.reason,
             app: ctx.app.as_deref(),
-            user: None,
             duration,
             auth: ctx.judged,
             upstream: cluster.map(|c| c.name.as_str()),

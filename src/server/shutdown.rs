@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use pingora::server::{ShutdownSignal, ShutdownSignalWatch};
@@ -49,8 +49,8 @@ impl Signals {
         let mut quit = signal(SignalKind::quit())?;
         loop {
             tokio::select! {
-                _ = terminate.recv() => return Ok(self.drain(&mut interrupt).await),
-                _ = interrupt.recv() => return Ok(self.stop_at_once()),
+                _ = terminate.recv() => return Ok(self.drain(interrupt, &mut user1).await),
+                _ = interrupt.recv() => self.stop_at_once(),
                 _ = user1.recv() => self.state.reopen_logs(),
                 _ = hangup.recv() => warn!("SIGHUP: reloading the configuration is not supported yet; nothing changed"),
                 _ = quit.recv() => warn!("SIGQUIT: handing over to a new process is not supported yet; nothing changed"),
@@ -58,41 +58,54 @@ impl Signals {
         }
     }
 
-    async fn drain(&self, interrupt: &mut Signal) -> ShutdownSignal {
+    async fn drain(&self, mut interrupt: Signal, user1: &mut Signal) -> ShutdownSignal {
         self.draining.store(true, Ordering::Relaxed);
         info!(seconds = self.drain.as_secs_f64(), "draining: not ready any more, still serving");
-        tokio::select! {
-            () = tokio::time::sleep(self.drain) => {}
-            _ = interrupt.recv() => return self.stop_at_once(),
+        let end = tokio::time::sleep(self.drain);
+        tokio::pin!(end);
+        loop {
+            tokio::select! {
+                () = &mut end => break,
+                _ = interrupt.recv() => self.stop_at_once(),
+                _ = user1.recv() => self.state.reopen_logs(),
+            }
         }
         let state = Arc::clone(&self.state);
         // Pingora sleeps out its grace period whatever happens; this ends it when there is nothing to wait for.
-        std::thread::spawn(move || finish(&state));
+        tokio::spawn(finish(state, interrupt));
         ShutdownSignal::GracefulTerminate
     }
 
-    fn stop_at_once(&self) -> ShutdownSignal {
+    fn stop_at_once(&self) -> ! {
         info!("stopping at once");
-        self.state.flush_logs();
-        ShutdownSignal::FastShutdown
+        end(&self.state)
     }
 }
 
-/// Waits for the last requests and ends the process.
-#[expect(clippy::exit, reason = "the server's own thread is asleep and can't be woken")]
-fn finish(state: &State) {
-    /// How often the count is looked at, and how long the listeners are given to close.
+/// Ends the process. Pingora's own way out waits for every runtime in turn.
+#[expect(clippy::exit, reason = "the server's own thread may be asleep and can't be woken")]
+fn end(state: &State) -> ! {
+    state.flush_logs();
+    super::bootstrap::remove_pid_file();
+    std::process::exit(0)
+}
+
+/// Ends the process when nothing is in flight any more, after [`LAST_REQUESTS`], or on SIGINT.
+async fn finish(state: Arc<State>, mut interrupt: Signal) {
+    /// How often the count is looked at; the first look leaves the listeners time to close.
     const LOOK: Duration = Duration::from_millis(50);
-    let end = Instant::now() + LAST_REQUESTS;
-    loop {
-        #[expect(clippy::disallowed_methods, reason = "a thread of its own, at the end of the process")]
-        std::thread::sleep(LOOK);
-        let left = state.in_flight();
-        if left == 0 || Instant::now() >= end {
-            info!(abandoned = left, "stopped");
-            state.flush_logs();
-            super::bootstrap::remove_pid_file();
-            std::process::exit(0);
+    let nothing_left = async {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            if state.in_flight() == 0 {
+                break;
+            }
         }
+    };
+    tokio::select! {
+        _ = tokio::time::timeout(LAST_REQUESTS, nothing_left) => {}
+        _ = interrupt.recv() => {}
     }
+    info!(abandoned = state.in_flight(), "stopped");
+    end(&state)
 }

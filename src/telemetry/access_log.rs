@@ -3,35 +3,25 @@
 //! A request never waits for the log: where the output doesn't keep up, lines are dropped and counted. The thread
 //! writes what has piled up in one go, so the cost of a system call is shared under load.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+mod writer;
+
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use prometheus::IntCounter;
 
+use self::writer::{LogFile, Message, Sink, Stdout, Writer};
 pub use super::line::Entry;
 use crate::config::settings;
 
 /// Lines that may wait: about 4 MiB of ordinary ones, a third of a second at 25 000 requests a second.
 const WAITING: usize = 8192;
-/// A batch is written when it has grown to this.
-const BATCH: usize = 256 * 1024;
 /// How long a dropped log waits for its last lines.
 const LAST_LINES: Duration = Duration::from_secs(1);
-
-enum Message {
-    Line(Vec<u8>),
-    /// Look at the `reopen` flag even if no request comes.
-    Wake,
-    /// Answer once everything before this is written.
-    Flush(SyncSender<()>),
-}
 
 /// The access log; shared by all workers.
 pub struct AccessLog {
@@ -50,7 +40,7 @@ impl AccessLog {
     pub fn open(settings: &settings::AccessLog, dropped: IntCounter) -> io::Result<Self> {
         let sink: Box<dyn Sink> = match &settings.path {
             None => Box::new(Stdout),
-            Some(path) => Box::new(LogFile { file: append(path)?, path: path.clone() }),
+            Some(path) => Box::new(LogFile::open(path)?),
         };
         Self::start(sink, settings.sample, WAITING, dropped)
     }
@@ -58,14 +48,7 @@ impl AccessLog {
     fn start(sink: Box<dyn Sink>, sample: f64, waiting: usize, dropped: IntCounter) -> io::Result<Self> {
         let (lines, inbox) = sync_channel(waiting);
         let reopen = Arc::new(AtomicBool::new(false));
-        let writer = Writer {
-            sink,
-            reopen: Arc::clone(&reopen),
-            dropped: dropped.clone(),
-            batch: Vec::with_capacity(BATCH),
-            count: 0,
-            failing: false,
-        };
+        let writer = Writer::new(sink, Arc::clone(&reopen), dropped.clone());
         thread::Builder::new().name("access-log".to_owned()).spawn(move || writer.run(&inbox))?;
         Ok(Self { lines, reopen, sample, dropped })
     }
@@ -111,111 +94,12 @@ impl Drop for AccessLog {
     }
 }
 
-/// Where lines go.
-trait Sink: Send {
-    fn put(&mut self, batch: &[u8]) -> io::Result<()>;
-    fn reopen(&mut self) -> io::Result<()>;
-}
-
-struct Stdout;
-
-impl Sink for Stdout {
-    fn put(&mut self, batch: &[u8]) -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        out.write_all(batch)?;
-        out.flush()
-    }
-
-    fn reopen(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-struct LogFile {
-    file: File,
-    path: PathBuf,
-}
-
-impl Sink for LogFile {
-    fn put(&mut self, batch: &[u8]) -> io::Result<()> {
-        self.file.write_all(batch)
-    }
-
-    fn reopen(&mut self) -> io::Result<()> {
-        self.file = append(&self.path)?;
-        Ok(())
-    }
-}
-
-/// Opens a file for appending. Others can't read it: paths name users.
-fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).mode(0o640).open(path)
-}
-
-/// The thread's side.
-struct Writer {
-    sink: Box<dyn Sink>,
-    reopen: Arc<AtomicBool>,
-    dropped: IntCounter,
-    batch: Vec<u8>,
-    /// Lines in the batch.
-    count: u64,
-    /// The last write failed: said once, not for every batch.
-    failing: bool,
-}
-
-impl Writer {
-    fn run(mut self, inbox: &Receiver<Message>) {
-        while let Ok(first) = inbox.recv() {
-            let mut flushed = Vec::new();
-            let mut next = Some(first);
-            while let Some(message) = next {
-                match message {
-                    Message::Line(line) => {
-                        self.batch.extend_from_slice(&line);
-                        self.count += 1;
-                    }
-                    Message::Wake => {}
-                    Message::Flush(done) => flushed.push(done),
-                }
-                next = if self.batch.len() < BATCH { inbox.try_recv().ok() } else { None };
-            }
-            self.put();
-            for done in flushed {
-                let _ = done.try_send(());
-            }
-        }
-    }
-
-    fn put(&mut self) {
-        if self.reopen.swap(false, Ordering::AcqRel)
-            && let Err(e) = self.sink.reopen()
-        {
-            tracing::warn!("the access log could not be reopened, the old file stays in use: {e}");
-        }
-        if self.batch.is_empty() {
-            return;
-        }
-        match self.sink.put(&self.batch) {
-            Ok(()) => self.failing = false,
-            Err(e) => {
-                self.dropped.inc_by(self.count);
-                if !self.failing {
-                    tracing::error!("the access log could not be written, its lines are dropped and counted: {e}");
-                }
-                self.failing = true;
-            }
-        }
-        self.batch.clear();
-        self.count = 0;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
     use std::sync::Mutex;
-    use std::sync::mpsc::Sender;
+    use std::sync::mpsc::{Receiver, Sender};
 
     use super::super::line::tests::entry;
     use super::*;

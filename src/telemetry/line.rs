@@ -38,8 +38,6 @@ pub struct Entry<'a> {
     pub reason: Option<Reason>,
     /// `app`: the appId in the path.
     pub app: Option<&'a str>,
-    /// `user`: the user a verified token names.
-    pub user: Option<&'a str>,
     /// `duration_ms`: from the head to the end of the answer.
     pub duration: Duration,
     /// `auth_ms`: time to judge, without waiting for the body.
@@ -74,7 +72,6 @@ impl Entry<'_> {
         line.optional("reason", self.reason.map(Reason::as_str));
         line.optional("code", self.reason.map(|r| r.code().as_str()));
         line.optional("app", self.app);
-        line.optional("user", self.user);
         line.milliseconds("duration_ms", self.duration);
         if let Some(auth) = self.auth {
             line.milliseconds("auth_ms", auth);
@@ -204,7 +201,6 @@ pub(super) mod tests {
             route: Some("setuserid"),
             reason: Some(Reason::TokenMissing),
             app: Some("TR1"),
-            user: None,
             duration: Duration::from_micros(12_034),
             auth: Some(Duration::from_nanos(4_500)),
             upstream: None,
@@ -238,18 +234,16 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_forwarded_request_names_its_peer_and_user() {
+    fn a_forwarded_request_names_its_peer() {
         let forwarded = Entry {
             reason: None,
             status: 200,
-            user: Some("WwopGf/Q=="),
             upstream: Some("rtms"),
             peer: Some("10.0.0.1:80"),
             attempts: 2,
             ..entry()
         };
         let line = parsed(forwarded);
-        assert_eq!(line["user"], "WwopGf/Q==");
         assert_eq!(
             (&line["upstream"], &line["peer"], &line["attempts"]),
             (&json!("rtms"), &json!("10.0.0.1:80"), &json!(2))

@@ -56,6 +56,8 @@ fn targets(level: LevelFilter) -> Targets {
         .with_default(level.min(LevelFilter::WARN))
         .with_target("rtms_gateway", level)
         .with_target("pingora_proxy", LevelFilter::OFF)
+        // A lost race for an idle connection is an error to it; each failed connect is in the access log.
+        .with_target("pingora_core::connectors", LevelFilter::OFF)
 }
 
 fn layer<S, W>(level: LevelFilter, out: W) -> impl tracing_subscriber::Layer<S>

@@ -81,6 +81,11 @@ impl<'s> Section<'s> {
     fn write(&self, order: &Order, out: &mut String) {
         writeln!(out, "\n{} {}\n\n{}", "#".repeat(self.depth), self.path, text(self.schema)).unwrap();
         let inner = entry(self.schema);
+        if self.schema["items"].is_object() {
+            out.push_str("\nA list; each entry has:\n");
+        } else if self.schema["additionalProperties"].is_object() {
+            out.push_str("\nA mapping; beneath each name:\n");
+        }
         let properties = order.sorted(inner["properties"].as_object().unwrap(), self.at);
         out.push_str("\n| key | type | default | |\n|---|---|---|---|\n");
         for (name, schema, _) in &properties {

@@ -221,6 +221,15 @@ impl Client {
     }
 }
 
+/// Whether a server answers a request to this path at all.
+pub async fn answers(address: SocketAddr, path: &str) -> bool {
+    let Ok(stream) = TcpStream::connect(address).await else { return false };
+    let mut client = Client::over(stream, address);
+    let bytes = get(path).bytes(client.host());
+    client.send(&bytes).await;
+    client.response().await.is_some()
+}
+
 /// One request over a connection of its own.
 pub async fn once(address: SocketAddr, request: &Request) -> Response {
     Client::connect(address).await.ask(request).await

@@ -110,7 +110,8 @@ impl Builder {
         let mut gateway = self.launch().await;
         poll::until("the gateway is ready", async || {
             gateway.still_runs();
-            (gateway.readyz().await.0 == 200).then_some(())
+            (gateway.readyz().await.0 == 200 && tokio::net::TcpStream::connect(gateway.address).await.is_ok())
+                .then_some(()) // TEMPORARY
         })
         .await;
         gateway
@@ -124,7 +125,7 @@ impl Builder {
                 if gateway.process.ended().is_some() {
                     return Some(false);
                 }
-                tokio::net::TcpStream::connect(gateway.admin).await.is_ok().then_some(true)
+                client::answers(gateway.admin, "/livez").await.then_some(true)
             })
             .await;
             if answered {
