@@ -74,16 +74,19 @@ def encode(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
+def body_of(app: str) -> str:
+    user = os.environ["DEMO_USER"]
+    return json.dumps({"clientId": f"{app}/{user}/v2_22315c49b793ad39", "userId": user})
+
+
 def send(gateway: str, app: str, bearer: str | None) -> tuple[int, bytes]:
     """The customer's request: POST .../app/{appId}/setuserid."""
-    user = os.environ["DEMO_USER"]
-    body = json.dumps({"clientId": f"{app}/{user}/v2_22315c49b793ad39", "userId": user})
     headers = {"Content-Type": "application/json"}
     if bearer is not None:
         headers["Authorization"] = f"Bearer {bearer}"
     connection = http.client.HTTPConnection(gateway, timeout=DEADLINE)
     try:
-        connection.request("POST", f"/rtmsAPI/api/v1/app/{app}/setuserid", body, headers)
+        connection.request("POST", f"/rtmsAPI/api/v1/app/{app}/setuserid", body_of(app), headers)
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:
@@ -95,6 +98,7 @@ def show(title: str, gateway: str, app: str, bearer: str | None, status: int, bo
     print(f"\n{title}\n  POST /rtmsAPI/api/v1/app/{app}/setuserid")
     if bearer is not None:
         print(f"  Authorization: Bearer {bearer[:24]}...{bearer[-8:]}")
+    print(f"  {body_of(app)}")
     got = send(gateway, app, bearer)
     print(f"  -> {got[0]} {got[1].decode(errors='replace')}")
     good = got[1].startswith(body) if body == SUCCESS else got[1] == body
@@ -150,7 +154,7 @@ def metrics(admin: str) -> None:
     wanted += ("rtms_apps_propagation_seconds_sum", "rtms_apps_propagation_seconds_count", "rtms_apps_staleness")
     print(f"\nfrom http://{admin}/metrics:")
     for line in get(admin, "/metrics")[1].splitlines():
-        if line.startswith(wanted):
+        if line.startswith(wanted) and not line.endswith(" 0"):
             print(f"  {line}")
 
 

@@ -161,7 +161,7 @@ mod tests {
             (b"- a\n- {b: hunter2", false, "line 2, column 3: is not well-formed YAML"),
             (b"- {hunter2: 1, hunter2: 2}", false, "line 1, column 16: holds a key twice"),
             (b"[\n{\"hunter2\": 1, \"hunter2\": 2}]", true, "line 2, column 28: holds a key twice"),
-            (b"[{\"a\": [{\"hunter2\": 1, \"hunter2\": {}}]}]", true, "line 1, column 34: holds a key twice"),
+            (b"[{\"a\": [{\"hunter2\": 1, \"hunter2\": {}}]}]", true, "line 1, column 37: holds a key twice"),
             (b"[hunter2]", true, "line 1, column 2: is not well-formed JSON"),
             (b"[] hunter2", true, "line 1, column 4: goes on after the list"),
             (b"- a\n---\n- hunter2", false, "line 3, column 1: is not well-formed YAML"),
@@ -178,8 +178,8 @@ mod tests {
 
     #[test]
     fn a_long_list_is_read_and_a_deep_one_is_refused() {
-        let long = "- {appId: A, jwt_secretkey: b, appName: c, disabled: false}\n".repeat(100_000);
-        assert_eq!(parse(long.as_bytes(), false).unwrap().len(), 100_000);
+        let long = "- {appId: A, jwt_secretkey: b, appName: c, disabled: false}\n".repeat(40_000);
+        assert_eq!(parse(long.as_bytes(), false).unwrap().len(), 40_000);
         for json in [false, true] {
             assert!(parse("[".repeat(100_000).as_bytes(), json).is_err());
         }

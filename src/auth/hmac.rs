@@ -132,8 +132,8 @@ mod tests {
             let secret = vec![7u8; key_len];
             let reference = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &secret);
             let key = HmacKey::new(&secret);
-            for len in 0..200 {
-                let message: Vec<u8> = (0..len).map(|i| i as u8).collect();
+            for len in 0..200u8 {
+                let message: Vec<u8> = (0..len).collect();
                 assert_eq!(key.sign(&message), ring::hmac::sign(&reference, &message).as_ref(), "{key_len} {len}");
                 assert!(key.verify(&message, &key.sign(&message)));
             }

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::address;
 use super::auth::words;
+use super::list::List;
 use super::mistakes::Check;
 use super::pem::{self, Named};
 use super::settings;
-use super::values::List;
 use super::yaml_path::YamlPath;
 
 /// One listening address. Every listener serves every route.

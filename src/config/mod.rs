@@ -17,7 +17,9 @@ pub mod apps;
 mod apps_file;
 pub mod auth;
 pub mod expand;
+pub mod identities;
 pub mod limits;
+pub mod list;
 pub mod listeners;
 pub mod mistakes;
 mod nearest;
@@ -39,9 +41,9 @@ pub use settings::Settings;
 pub use values::duration;
 
 use expand::Env;
+use list::List;
 use mistakes::Check;
 use tree::Node;
-use values::List;
 use yaml_path::YamlPath;
 
 /// The shipped routes: the whole rtmsAPI.
@@ -88,7 +90,7 @@ pub struct Loaded {
 /// Reads a configuration file, with the certificates and the apps file it names.
 ///
 /// # Errors
-/// Every mistake there is, in the order of the file; at least one.
+/// Every mistake there is, in the order of the file, and what is wrong with the apps file; at least one.
 pub fn load(path: &Path, env: Env<'_>) -> Result<Loaded, Mistakes> {
     let file = path.display().to_string();
     let whole = |path: String, problem: String| Mistakes::from(vec![Mistake { file: file.clone(), path, problem }]);
@@ -105,12 +107,15 @@ pub fn load(path: &Path, env: Env<'_>) -> Result<Loaded, Mistakes> {
     let original = document.clone();
     let mut check = Check::new(path);
     let settings = read(&mut document, env, &mut check);
-    let (mistakes, warnings) = check.finish(&original);
+    let (mut mistakes, warnings) = check.finish(&original);
     match settings {
         Some(settings) if mistakes.is_empty() => Ok(Loaded { settings, warnings: warnings.into() }),
         // Whatever couldn't be settled was refused; this is for the compiler.
         None if mistakes.is_empty() => Err(whole(String::new(), "can't be used; see the reference".to_owned())),
-        _ => Err(mistakes.into()),
+        _ => {
+            mistakes.extend(warnings);
+            Err(mistakes.into())
+        }
     }
 }
 

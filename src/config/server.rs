@@ -7,9 +7,10 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::list::List;
 use super::mistakes::Check;
 use super::settings;
-use super::values::{List, Span, Threads};
+use super::values::{Span, Threads};
 use super::yaml_path::YamlPath;
 
 const MOST_THREADS: u64 = 1024;

@@ -44,8 +44,9 @@ mod tests {
     use std::path::Path;
 
     use super::super::expand;
+    use super::super::list::List;
     use super::super::tree::parse;
-    use super::super::values::{List, Size, Span, Threads};
+    use super::super::values::{Size, Span, Threads};
     use super::*;
 
     #[derive(Deserialize, Default)]

@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn nesting_and_aliases_are_bounded() {
         assert!(parse(&"[".repeat(100_000)).is_err());
-        let ten = |n: usize, what: &str| format!("a{n}: &a{n} [{}]\n", vec![what; 10].join(","));
+        let ten = |n: usize, what: &str| format!("a{n}: &a{n} [{}]\n", [what; 10].join(","));
         let bomb: Vec<String> =
             (0..8).map(|n| ten(n, &if n == 0 { "x".into() } else { format!("*a{}", n - 1) })).collect();
         assert!(parse(&bomb.concat()).is_err());

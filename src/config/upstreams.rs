@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::address;
 use super::auth::words;
+use super::list::List;
 use super::mistakes::Check;
 use super::pem::{self, Named};
 use super::settings;
-use super::values::{List, Span};
+use super::values::Span;
 use super::yaml_path::YamlPath;
 
 const MOST_RETRIES: u32 = 10;

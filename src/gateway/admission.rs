@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use http::{Method, Version, header};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Version, header};
 use pingora::http::RequestHeader;
 use pingora_proxy::Session;
 
@@ -13,6 +14,7 @@ use crate::auth::binding::Tally;
 use crate::auth::decision::{self, KeyUsed, Now, Rule, Verdict};
 use crate::reason::Reason;
 use crate::request::body::BodyPlaces;
+use crate::request::head;
 use crate::request::identities::{Head, Vouch};
 use crate::request::request_id;
 use crate::request::target::Target;
@@ -80,7 +82,8 @@ impl State {
     }
 
     fn judge_head(&self, session: &mut Session, ctx: &mut Context) -> Result<Step<'_>, Reason> {
-        if head_size(session) > self.limits.max_header_bytes {
+        let head = RawHead::of(session);
+        if head.len() > self.limits.max_header_bytes {
             return Err(Reason::HeadTooLarge);
         }
         let request = session.req_header();
@@ -88,7 +91,11 @@ impl State {
         if host.is_none() && request.version == Version::HTTP_11 {
             return Err(Reason::BadRequest);
         }
-        let target = Target::parse(request.raw_path(), host)?;
+        if !head.has_one_length(&request.headers) {
+            ctx.broken_body = true;
+            return Err(Reason::BadRequest);
+        }
+        let target = Target::parse(head.target(request), host)?;
         let origin_form = target.to_origin_form();
         let rewritten = (*origin_form != *request.raw_path()).then(|| origin_form.into_owned());
         let step = self.judge_target(request, &target, ctx);
@@ -108,7 +115,10 @@ impl State {
         ctx: &mut Context,
     ) -> Result<Step<'_>, Reason> {
         let asked = preflight_method(request)?;
-        let found = self.table.find(&target.path, asked.as_ref().unwrap_or(&request.method))?;
+        let found = self.table.find(&target.path, asked.as_ref().unwrap_or(&request.method)).inspect_err(|_| {
+            // A refused method is answered in the form of the path's route.
+            ctx.route = self.table.first_of(&target.path);
+        })?;
         let route = self.routes.get(found.route).ok_or(Reason::Internal)?;
         ctx.route = Some(found.route);
         ctx.upstream = route.upstream;
@@ -176,14 +186,46 @@ fn now() -> Now {
     Now(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// The size of the head: as received for HTTP/1, names and values for HTTP/2.
-fn head_size(session: &Session) -> usize {
-    if session.is_http2() {
+/// A head as it came, for what Pingora's parsed form has lost.
+enum RawHead {
+    /// The bytes of HTTP/1; a view, not a copy.
+    Http1(Bytes),
+    /// The size of HTTP/2's names and values.
+    Http2(usize),
+}
+
+impl RawHead {
+    fn of(session: &Session) -> Self {
+        if !session.is_http2() {
+            return Self::Http1(session.to_h1_raw());
+        }
         let request = session.req_header();
         let fields: usize = request.headers.iter().map(|(n, v)| n.as_str().len() + v.len()).sum();
-        fields + request.raw_path().len()
-    } else {
-        session.to_h1_raw().len()
+        Self::Http2(fields + request.raw_path().len())
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Http1(bytes) => bytes.len(),
+            Self::Http2(len) => *len,
+        }
+    }
+
+    /// The target with its fragment, which Pingora drops.
+    fn target<'a>(&'a self, request: &'a RequestHeader) -> &'a [u8] {
+        match self {
+            Self::Http1(bytes) => head::target(bytes).unwrap_or_default(),
+            Self::Http2(_) => request.raw_path(),
+        }
+    }
+
+    /// Whether the body's length is said in one way. Pingora lets chunks win over a length; a server behind could
+    /// see it otherwise (RFC 9112 section 6.1). Any coding but `chunked` alone would be lost on the way.
+    fn has_one_length(&self, headers: &HeaderMap) -> bool {
+        let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+        let Some(coding) = codings.next() else { return true };
+        let beside_a_length = matches!(self, Self::Http1(bytes) if head::has(bytes, "content-length"));
+        coding.as_bytes().eq_ignore_ascii_case(b"chunked") && codings.next().is_none() && !beside_a_length
     }
 }
 

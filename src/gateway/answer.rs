@@ -26,7 +26,7 @@ impl State {
     pub(super) async fn answer(&self, session: &mut Session, ctx: &mut Context, reason: Reason) -> Result<()> {
         let form = ctx.route.and_then(|r| self.routes.get(r)).map_or(self.default_form, |r| r.form);
         // A client that waits for `100 Continue` may or may not send its body now: the next bytes could be either.
-        if ctx.awaits_continue || !drained(session).await {
+        if ctx.awaits_continue || ctx.broken_body || !drained(session).await {
             session.set_keepalive(None);
         }
         let body = rejection::body(reason, form);

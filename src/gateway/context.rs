@@ -48,6 +48,8 @@ pub struct Context {
     pub tunnel: bool,
     /// The client waits for `100 Continue` before it sends its body.
     pub awaits_continue: bool,
+    /// Where its body ends can't be told: nothing more is read, and the connection ends with the answer.
+    pub broken_body: bool,
     /// Bytes of its body sent upstream in this attempt.
     pub bytes_in: u64,
     /// Bytes of the answer's body.
@@ -96,6 +98,7 @@ impl Context {
             reused_connection: false,
             tunnel: false,
             awaits_continue: false,
+            broken_body: false,
             bytes_in: 0,
             bytes_out: 0,
             in_flight,

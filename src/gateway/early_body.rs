@@ -45,7 +45,9 @@ impl State {
         }
         session.enable_retry_buffering();
         let whole = tokio::time::timeout(self.limits.body_read_timeout, read_to_end(session, max)).await;
-        whole.unwrap_or(Err(Reason::BodyTimeout))?;
+        let whole = whole.unwrap_or(Err(Reason::BodyTimeout));
+        ctx.broken_body = matches!(whole, Err(Reason::BadRequest | Reason::BodyTimeout));
+        whole?;
         if session.as_ref().retry_buffer_truncated() {
             return Err(Reason::BodyTooLarge);
         }
@@ -78,12 +80,14 @@ async fn read_to_end(session: &mut Session, max: u64) -> Result<(), Reason> {
         match session.read_request_body().await {
             Ok(None) => return Ok(()),
             Ok(Some(piece)) => len += piece.len() as u64,
-            Err(error) if matches!(error.etype(), ErrorType::ReadTimedout) => return Err(Reason::BodyTimeout),
-            // Bad chunks are the client's mistake; everything else is its departure.
-            Err(error) if matches!(error.etype(), ErrorType::InvalidHTTPHeader | ErrorType::H1Error) => {
-                return Err(Reason::BadRequest);
+            Err(error) => {
+                return Err(match error.etype() {
+                    ErrorType::ReadTimedout => Reason::BodyTimeout,
+                    ErrorType::ReadError | ErrorType::ConnectionClosed | ErrorType::H2Error => Reason::ClientClosed,
+                    // Chunks that are none.
+                    _ => Reason::BadRequest,
+                });
             }
-            Err(_) => return Err(Reason::ClientClosed),
         }
         if len > max {
             return Err(Reason::BodyTooLarge);

@@ -61,7 +61,9 @@ impl ProxyHttp for Gateway {
             Ok(()) => Ok(false),
             Err(reason) => {
                 ctx.reason = Some(reason);
-                if reason != Reason::ClientClosed {
+                if reason == Reason::ClientClosed {
+                    session.set_keepalive(None);
+                } else {
                     self.state.answer(session, ctx, reason).await?;
                 }
                 Ok(true)
@@ -136,11 +138,11 @@ impl ProxyHttp for Gateway {
         session: &mut Session,
         mut error: Box<Error>,
         ctx: &mut Context,
-        reused: bool,
+        _: bool,
     ) -> Box<Error> {
-        let safe = session.req_header().method.is_idempotent() && !session.as_ref().retry_buffer_truncated();
-        error.retry.decide_reuse(reused);
-        let safe = safe && error.retry();
+        let (head, done) = (session.req_header(), session.response_written().is_some());
+        // Twice is the same as once, the whole body is still at hand, and the client has seen nothing yet.
+        let safe = head.method.is_idempotent() && !session.as_ref().retry_buffer_truncated() && !done;
         self.state.attempt_failed(ctx, &mut error, safe);
         error
     }

@@ -78,7 +78,10 @@ impl State {
     /// Counts a failed attempt and decides whether there is another. `safe`: nothing reached the upstream, or doing
     /// it twice is the same as doing it once.
     pub(super) fn attempt_failed(&self, ctx: &mut Context, error: &mut Error, safe: bool) {
-        self.end_attempt(ctx, outcome(error));
+        let outcome = outcome(error);
+        self.end_attempt(ctx, outcome);
+        // A second peer would be given as long as the first: the client waits long enough.
+        let safe = safe && outcome != Outcome::Timeout;
         let left = self.clusters.get(ctx.upstream).is_some_and(|c| (ctx.attempts as usize) <= c.retries);
         let upstreams_fault = *error.esource() == ErrorSource::Upstream && ctx.reason.is_none();
         let again = safe && left && upstreams_fault;

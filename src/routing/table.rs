@@ -168,6 +168,13 @@ impl RouteTable {
         names
     }
 
+    /// The first route of the template a path belongs to, whatever its method; `None` where there is none.
+    #[must_use]
+    pub fn first_of(&self, path: &str) -> Option<usize> {
+        let (node, rest, _) = self.locate(path).ok()?;
+        self.ends(node, rest).first().copied()
+    }
+
     fn ends(&self, node: usize, rest: bool) -> &[usize] {
         self.nodes.get(node).map_or(&[], |n| if rest { &n.rest } else { &n.ends })
     }
@@ -365,6 +372,8 @@ mod tests {
         .unwrap();
         assert_eq!(t.find("/a/b", &Method::GET), Err(Reason::MethodNotAllowed));
         assert_eq!(t.allowed("/a/b"), ["POST", "PUT"]);
+        assert_eq!(t.first_of("/a/b"), Some(0));
+        assert_eq!(t.first_of("/b"), None);
         assert_eq!(t.find("/a/b", &Method::PUT).unwrap().route, 1);
         assert_eq!(t.find("/a/c", &Method::GET).unwrap().route, 2);
     }

@@ -1,7 +1,7 @@
 //! From settings to a running process: what is built and started, in which order.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pingora::apps::HttpServerOptions;
@@ -14,9 +14,9 @@ use pingora_proxy::{HttpProxy, http_proxy};
 use tracing::info;
 
 use super::preflight::{self, PidFile};
-use super::readiness::Readiness;
-use super::services::{AdminService, FeedService, Guarded, ResolveService};
-use super::shutdown::{LAST_REQUESTS, Signals};
+use super::readiness::{Flags, Readiness};
+use super::services::{AdminService, FeedService, GatewayService, ResolveService};
+use super::shutdown::{LAST_REQUESTS, Plan, Signals};
 use crate::admin::{self, About, AdminState};
 use crate::apps::feed::Feed;
 use crate::auth::self_check;
@@ -47,7 +47,7 @@ struct Parts {
     state: Arc<State>,
     clusters: Vec<Arc<Cluster>>,
     metrics: Arc<Metrics>,
-    draining: Arc<AtomicBool>,
+    flags: Flags,
 }
 
 /// Runs the gateway until it is told to stop.
@@ -60,9 +60,14 @@ pub fn run(settings: &Settings, config_file: &Path) -> Result<(), StartError> {
     if !self_check::agree() {
         return Err(StartError::Process("the HMAC-SHA256 check failed on this machine; not starting".to_owned()));
     }
-    preflight::can_bind(settings.listeners.iter().map(|l| l.address))?;
+    let sockets = preflight::reserve(settings.listeners.iter().map(|l| l.address))?;
     let admin_socket = settings.admin.map(preflight::listen).transpose()?;
     let parts = build(settings)?;
+    let signals = Signals::receive(Plan {
+        drain: settings.server.drain,
+        draining: Arc::clone(&parts.flags.draining),
+        state: Arc::clone(&parts.state),
+    })?;
     let mut server = Server::new_with_opt_and_conf(None, server_conf(settings));
     let conf = Arc::clone(&server.configuration);
     server.bootstrap();
@@ -77,13 +82,13 @@ pub fn run(settings: &Settings, config_file: &Path) -> Result<(), StartError> {
         server.add_service(background_service("admin", AdminService::new(socket, router)));
     }
     // Nobody is let in before the first apps are in force.
-    server.add_service(Guarded::new(gateway)).add_dependency(&feed);
+    let gateway = GatewayService::new(gateway, sockets, Arc::clone(&parts.flags.listening));
+    server.add_service(gateway).add_dependency(&feed);
 
     if let Some(path) = &settings.server.pid_file {
         *PID_FILE.lock().unwrap_or_else(PoisonError::into_inner) = Some(PidFile::write(path)?);
     }
     info!(config = %config_file.display(), apps = ?settings.apps.source, "starting");
-    let signals = Signals { drain: settings.server.drain, draining: parts.draining, state: parts.state };
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
     remove_pid_file();
     Ok(())
@@ -104,18 +109,18 @@ fn build(settings: &Settings) -> Result<Parts, StartError> {
     let access_log = AccessLog::open(&settings.telemetry.access_log, metrics.access_log_dropped())
         .map_err(|e| StartError::Process(format!("telemetry.access_log: {e}")))?;
     let feed = Feed::new(&settings.apps, settings.auth.secret_encoding, Arc::clone(&metrics) as _);
-    let draining = Arc::new(AtomicBool::new(false));
+    let flags = Flags::default();
     let handles = Handles {
         apps: feed.published(),
         status: feed.status(),
         clusters: clusters.clone(),
         metrics: Arc::clone(&metrics),
         access_log,
-        draining: Arc::clone(&draining),
+        draining: Arc::clone(&flags.draining),
         in_flight: Arc::new(AtomicUsize::new(0)),
     };
     let state = Arc::new(State::new(settings, handles)?);
-    Ok(Parts { feed, state, clusters, metrics, draining })
+    Ok(Parts { feed, state, clusters, metrics, flags })
 }
 
 fn server_conf(settings: &Settings) -> ServerConf {
@@ -159,7 +164,7 @@ fn gateway_service(
 
 fn admin_state(settings: &Settings, config_file: &Path, parts: &Parts) -> AdminState {
     let reject_after = settings.apps.reject_when_stale.then_some(settings.apps.max_staleness);
-    let readiness = Readiness::new(Arc::clone(&parts.draining), parts.feed.status(), reject_after);
+    let readiness = Readiness::new(parts.flags.clone(), parts.feed.status(), reject_after);
     AdminState {
         metrics: Arc::clone(&parts.metrics),
         feed: parts.feed.status(),

@@ -8,22 +8,47 @@ use tokio::net::TcpSocket;
 
 use crate::error::StartError;
 
-/// Whether every address can be bound. The sockets are given back without having listened: clients are let in
-/// only when the first apps are in force, and until then a connection is refused rather than left waiting.
+/// An address that is ours, but doesn't listen yet: a connection is refused rather than left waiting.
+pub struct Reserved {
+    /// The address.
+    pub address: SocketAddr,
+    socket: TcpSocket,
+}
+
+/// Connections the kernel holds until they are accepted; it takes its own bound if that is lower.
+const BACKLOG: u32 = 65_535;
+
+impl Reserved {
+    /// Begins to listen. Needs a runtime.
+    ///
+    /// # Errors
+    /// Another process listens on the address by now.
+    pub fn listen(self) -> Result<TcpListener, StartError> {
+        let Self { address, socket } = self;
+        socket
+            .listen(BACKLOG)
+            .and_then(tokio::net::TcpListener::into_std)
+            .map_err(|source| StartError::Listen { address, source })
+    }
+}
+
+/// Takes every address, so that one that can't be had ends the start at once.
 ///
 /// # Errors
 /// The first address that can't.
-pub fn can_bind(addresses: impl IntoIterator<Item = SocketAddr>) -> Result<(), StartError> {
-    for address in addresses {
-        bind(address).map_err(|source| StartError::Listen { address, source })?;
-    }
-    Ok(())
+pub fn reserve(addresses: impl IntoIterator<Item = SocketAddr>) -> Result<Vec<Reserved>, StartError> {
+    let reserve = |address| match bind(address) {
+        Ok(socket) => Ok(Reserved { address, socket }),
+        Err(source) => Err(StartError::Listen { address, source }),
+    };
+    addresses.into_iter().map(reserve).collect()
 }
 
-fn bind(address: SocketAddr) -> std::io::Result<()> {
+fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
-    socket.bind(address)
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 /// A listening socket of the gateway's own, non-blocking.

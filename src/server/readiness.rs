@@ -6,10 +6,20 @@ use std::time::Duration;
 
 use crate::apps::feed::Status;
 
+/// What the process is doing, as its services tell each other.
+#[derive(Clone, Default)]
+pub struct Flags {
+    /// Asked to stop.
+    pub draining: Arc<AtomicBool>,
+    /// The listeners are open.
+    pub listening: Arc<AtomicBool>,
+}
+
 /// The answer to `/readyz`.
 #[derive(Clone)]
 pub struct Readiness {
     draining: Arc<AtomicBool>,
+    listening: Arc<AtomicBool>,
     apps: Arc<Status>,
     /// Staleness takes the gateway out only under `when_stale: reject`: otherwise a database that is down would
     /// take every gateway with it.
@@ -19,8 +29,9 @@ pub struct Readiness {
 impl Readiness {
     /// Readiness of a gateway whose apps are described by `apps`.
     #[must_use]
-    pub const fn new(draining: Arc<AtomicBool>, apps: Arc<Status>, reject_after: Option<Duration>) -> Self {
-        Self { draining, apps, reject_after }
+    pub fn new(flags: Flags, apps: Arc<Status>, reject_after: Option<Duration>) -> Self {
+        let Flags { draining, listening } = flags;
+        Self { draining, listening, apps, reject_after }
     }
 
     /// Ready, or why not.
@@ -33,6 +44,9 @@ impl Readiness {
         }
         if let Some(why) = self.apps.not_ready() {
             return Err(why);
+        }
+        if !self.listening.load(Ordering::Acquire) {
+            return Err("the listeners are about to open".to_owned());
         }
         match self.reject_after {
             Some(limit) if self.apps.stale(limit) => {

@@ -1,6 +1,8 @@
 //! The services Pingora runs: the apps feed, the resolver, the admin pages, and the gateway itself.
 
 use std::net::TcpListener;
+use std::os::fd::IntoRawFd as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -9,6 +11,7 @@ use pingora::services::background::BackgroundService;
 use pingora::services::{Service, ServiceReadyNotifier};
 use tracing::error;
 
+use super::preflight::Reserved;
 use crate::apps::feed::Feed;
 use crate::upstream::{Cluster, resolve};
 
@@ -76,25 +79,40 @@ impl BackgroundService for AdminService {
     }
 }
 
-/// A service whose panic ends the process: Pingora would go on without its listeners.
-pub struct Guarded<S> {
+/// The listeners and what answers on them.
+///
+/// The sockets are opened here and handed to Pingora as if an older process had: so it is known when clients are
+/// let in, and an address that can't be listened on is an error rather than half a minute of attempts.
+pub struct GatewayService<S> {
     name: String,
     addresses: Option<Vec<String>>,
-    service: Option<S>,
+    start: Option<(S, Vec<Reserved>)>,
+    listening: Arc<AtomicBool>,
 }
 
-impl<S: Service + 'static> Guarded<S> {
-    /// Guards `service`.
+impl<S: Service + 'static> GatewayService<S> {
+    /// Serves `service` on `sockets`; `listening` is set once they listen.
     #[must_use]
-    pub fn new(service: S) -> Self {
-        Self { name: service.name().to_owned(), addresses: service.listen_addresses(), service: Some(service) }
+    pub fn new(service: S, sockets: Vec<Reserved>, listening: Arc<AtomicBool>) -> Self {
+        let (name, addresses) = (service.name().to_owned(), service.listen_addresses());
+        Self { name, addresses, start: Some((service, sockets)), listening }
     }
 }
 
 #[async_trait]
-impl<S: Service + 'static> Service for Guarded<S> {
+impl<S: Service + 'static> Service for GatewayService<S> {
     async fn start_service(&mut self, fds: Option<ListenFds>, shutdown: ShutdownWatch, per_fd: usize) {
-        let Some(mut service) = self.service.take() else { return };
+        let Some((mut service, sockets)) = self.start.take() else { return };
+        for socket in sockets {
+            let address = socket.address.to_string();
+            match (socket.listen(), &fds) {
+                (Ok(listener), Some(fds)) => fds.lock().add(address, listener.into_raw_fd()),
+                (Ok(_), None) => {}
+                (Err(error), _) => end_process("the listeners", &error),
+            }
+        }
+        self.listening.store(true, Ordering::Release);
+        // Its own task: Pingora would go on without its listeners if this panicked.
         let task = tokio::spawn(async move { service.start_service(fds, shutdown, per_fd).await });
         if let Err(error) = task.await {
             end_process("the listeners", &error);
@@ -111,7 +129,7 @@ impl<S: Service + 'static> Service for Guarded<S> {
 }
 
 #[expect(clippy::exit, reason = "half a gateway must not go on")]
-fn end_process(what: &str, error: &tokio::task::JoinError) -> ! {
+fn end_process(what: &str, error: &dyn std::fmt::Display) -> ! {
     error!(%error, "{what} failed; the process ends");
     std::process::exit(1)
 }

@@ -1,7 +1,8 @@
 //! Signals: when the process stops, and how.
 //!
 //! SIGTERM takes the gateway out of rotation first and keeps serving for `server.drain`, so that load balancers
-//! have time to notice; then the listeners close, and the process ends as soon as nothing is in flight.
+//! have time to notice; then the listeners close, and the process ends as soon as nothing is in flight. Signals are
+//! received on a thread of their own from before anything else starts, so that none finds the process unprepared.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,103 +10,136 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pingora::server::{ShutdownSignal, ShutdownSignalWatch};
+use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 use tracing::{info, warn};
 
+use crate::error::StartError;
 use crate::gateway::state::State;
 
 /// The longest that requests in flight are waited for once the listeners are closed.
 pub const LAST_REQUESTS: Duration = Duration::from_secs(10);
 
-/// Turns signals into Pingora's shutdown.
-pub struct Signals {
+/// What stops the process.
+pub struct Plan {
     /// How long the listeners keep serving after SIGTERM.
     pub drain: Duration,
     /// Set on SIGTERM.
     pub draining: Arc<AtomicBool>,
-    /// What is told of SIGUSR1, and asked for requests in flight.
+    /// Told of SIGUSR1, asked for requests in flight.
     pub state: Arc<State>,
+}
+
+/// Receives signals and tells Pingora when to close its listeners.
+pub struct Signals(watch::Receiver<bool>);
+
+impl Signals {
+    /// Begins to receive signals.
+    ///
+    /// # Errors
+    /// The system gives no thread, or no signals.
+    pub fn receive(plan: Plan) -> Result<Self, StartError> {
+        let failed = |e: std::io::Error| StartError::Process(format!("signals: {e}"));
+        let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let received = runtime.block_on(async { Received::new() }).map_err(failed)?;
+        let (close, closing) = watch::channel(false);
+        std::thread::Builder::new()
+            .name("signals".to_owned())
+            .spawn(move || runtime.block_on(plan.follow(received, close)))
+            .map_err(failed)?;
+        Ok(Self(closing))
+    }
 }
 
 #[async_trait]
 impl ShutdownSignalWatch for Signals {
     async fn recv(&self) -> ShutdownSignal {
-        match self.watch().await {
-            Ok(how) => how,
-            Err(error) => {
-                warn!(%error, "signals cannot be received; stopping");
-                ShutdownSignal::FastShutdown
-            }
-        }
-    }
-}
-
-impl Signals {
-    async fn watch(&self) -> std::io::Result<ShutdownSignal> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut hangup = signal(SignalKind::hangup())?;
-        let mut user1 = signal(SignalKind::user_defined1())?;
-        let mut quit = signal(SignalKind::quit())?;
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => return Ok(self.drain(interrupt, &mut user1).await),
-                _ = interrupt.recv() => self.stop_at_once(),
-                _ = user1.recv() => self.state.reopen_logs(),
-                _ = hangup.recv() => warn!("SIGHUP: reloading the configuration is not supported yet; nothing changed"),
-                _ = quit.recv() => warn!("SIGQUIT: handing over to a new process is not supported yet; nothing changed"),
-            }
-        }
-    }
-
-    async fn drain(&self, mut interrupt: Signal, user1: &mut Signal) -> ShutdownSignal {
-        self.draining.store(true, Ordering::Relaxed);
-        info!(seconds = self.drain.as_secs_f64(), "draining: not ready any more, still serving");
-        let end = tokio::time::sleep(self.drain);
-        tokio::pin!(end);
-        loop {
-            tokio::select! {
-                () = &mut end => break,
-                _ = interrupt.recv() => self.stop_at_once(),
-                _ = user1.recv() => self.state.reopen_logs(),
-            }
-        }
-        let state = Arc::clone(&self.state);
-        // Pingora sleeps out its grace period whatever happens; this ends it when there is nothing to wait for.
-        tokio::spawn(finish(state, interrupt));
+        // The sender lives as long as the process.
+        let _ = self.0.clone().wait_for(|close| *close).await;
         ShutdownSignal::GracefulTerminate
     }
+}
 
-    fn stop_at_once(&self) -> ! {
-        info!("stopping at once");
-        end(&self.state)
+struct Received {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    user1: Signal,
+    quit: Signal,
+}
+
+enum Stop {
+    Drain,
+    AtOnce,
+}
+
+impl Received {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            user1: signal(SignalKind::user_defined1())?,
+            quit: signal(SignalKind::quit())?,
+        })
+    }
+
+    /// The next signal that stops the process; the others are dealt with on the way.
+    async fn stop(&mut self, state: &State) -> Stop {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return Stop::Drain,
+                _ = self.interrupt.recv() => return Stop::AtOnce,
+                _ = self.user1.recv() => state.reopen_logs(),
+                _ = self.hangup.recv() => warn!("SIGHUP: reloading the configuration is not supported yet"),
+                _ = self.quit.recv() => warn!("SIGQUIT: handing over to a new process is not supported yet"),
+            }
+        }
+    }
+
+    /// Until SIGINT comes; a second SIGTERM changes nothing.
+    async fn interrupted(&mut self, state: &State) {
+        while matches!(self.stop(state).await, Stop::Drain) {}
     }
 }
 
-/// Ends the process. Pingora's own way out waits for every runtime in turn.
-#[expect(clippy::exit, reason = "the server's own thread may be asleep and can't be woken")]
+impl Plan {
+    async fn follow(self, mut received: Received, close: watch::Sender<bool>) {
+        if matches!(received.stop(&self.state).await, Stop::Drain) {
+            self.draining.store(true, Ordering::Relaxed);
+            info!(seconds = self.drain.as_secs_f64(), "draining: not ready any more, still serving");
+            tokio::select! {
+                () = self.wind_down(close) => {}
+                () = received.interrupted(&self.state) => {}
+            }
+        }
+        info!(abandoned = self.state.in_flight(), "stopped");
+        end(&self.state)
+    }
+
+    /// Serves on for the drain, then closes the listeners and waits for what is in flight.
+    async fn wind_down(&self, close: watch::Sender<bool>) {
+        /// How often the count is looked at; the first look leaves the listeners time to close.
+        const LOOK: Duration = Duration::from_millis(50);
+        tokio::time::sleep(self.drain).await;
+        close.send_replace(true);
+        let nothing_left = async {
+            loop {
+                tokio::time::sleep(LOOK).await;
+                if self.state.in_flight() == 0 {
+                    break;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(LAST_REQUESTS, nothing_left).await;
+    }
+}
+
+/// Ends the process. Pingora's own way out sleeps out its grace period whatever happens.
+#[expect(clippy::exit, reason = "the server's own thread is asleep and can't be woken")]
 fn end(state: &State) -> ! {
     state.flush_logs();
     super::bootstrap::remove_pid_file();
     std::process::exit(0)
-}
-
-/// Ends the process when nothing is in flight any more, after [`LAST_REQUESTS`], or on SIGINT.
-async fn finish(state: Arc<State>, mut interrupt: Signal) {
-    /// How often the count is looked at; the first look leaves the listeners time to close.
-    const LOOK: Duration = Duration::from_millis(50);
-    let nothing_left = async {
-        loop {
-            tokio::time::sleep(LOOK).await;
-            if state.in_flight() == 0 {
-                break;
-            }
-        }
-    };
-    tokio::select! {
-        _ = tokio::time::timeout(LAST_REQUESTS, nothing_left) => {}
-        _ = interrupt.recv() => {}
-    }
-    info!(abandoned = state.in_flight(), "stopped");
-    end(&state)
 }

@@ -133,7 +133,6 @@ fn every_outcome_change_cause_and_alarm_is_explained() {
 #[test]
 fn the_log_fields_are_explained_in_their_order() {
     let full = Entry {
-        user: Some("2315"),
         upstream: Some("rtms"),
         peer: Some("10.0.0.1:80"),
         attempts: 1,

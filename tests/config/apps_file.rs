@@ -72,6 +72,15 @@ fn unusable_documents_are_told_by_place_and_app() {
 }
 
 #[test]
+fn what_is_wrong_with_the_apps_file_does_not_hide_behind_other_mistakes() {
+    let folder = Folder::new();
+    folder.write("apps.yaml", "- 5");
+    let lines = folder.mistakes(&config(&[("apps", YAML), ("admin", "{ address: x }")]));
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[1].starts_with("[0]: is no mapping"), "{}", lines[1]);
+}
+
+#[test]
 fn a_file_that_is_not_there_yet_is_told_at_its_key() {
     let folder = Folder::new();
     let loaded = folder.load(&config(&[("apps", "{ source: file, file: { path: absent.yaml } }")])).unwrap();

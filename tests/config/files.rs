@@ -60,6 +60,16 @@ pub fn mistakes(yaml: &str) -> Vec<String> {
     Folder::new().mistakes(yaml)
 }
 
+/// One section in the place of the minimal configuration's, and the lines it must give.
+pub type Case = (&'static str, &'static str, &'static [&'static str]);
+
+/// Holds every case against its lines.
+pub fn run(cases: &[Case]) {
+    for (section, value, expected) in cases {
+        assert_eq!(mistakes(&config(&[(section, value)])), *expected, "{section}: {value}");
+    }
+}
+
 /// `path: problem`.
 pub fn line(mistake: &Mistake) -> String {
     if mistake.path.is_empty() { mistake.problem.clone() } else { format!("{}: {}", mistake.path, mistake.problem) }

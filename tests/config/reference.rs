@@ -77,7 +77,7 @@ struct Section<'s> {
     depth: usize,
 }
 
-impl<'s> Section<'s> {
+impl Section<'_> {
     fn write(&self, order: &Order, out: &mut String) {
         writeln!(out, "\n{} {}\n\n{}", "#".repeat(self.depth), self.path, text(self.schema)).unwrap();
         let inner = entry(self.schema);

@@ -43,8 +43,7 @@ async fn open_apps_may_be_refused_everywhere_or_on_a_route() {
     let everywhere = open().set("/auth/open_apps", "reject".into()).start().await;
     assert_eq!(everywhere.ask(&get(plain("TR_OPEN"))).await.verdict(), invalid());
     assert_eq!(everywhere.verdict(APP, &tokens::good()).await, passed());
-    let metrics = everywhere.metrics().await;
-    assert_eq!(metrics.count("rtms_rejections_total", &[("reason", "app_unusable")]), 1);
+    everywhere.counted("rtms_rejections_total", &[("reason", "app_unusable")], 1).await;
 
     // Route 6 is `plain`.
     let on_route = open().set("/routes/6/open_apps", "reject".into()).start().await;
@@ -81,7 +80,7 @@ async fn tokens_issued_before_the_cut_are_revoked() {
     assert_eq!(exact.verdict(APP, &tokens::good_claims("").mint()).await, invalid(), "no iat");
     assert_eq!(rounded.verdict(APP, &issued(cut)).await, invalid());
     assert_eq!(rounded.verdict(APP, &issued(cut + 1)).await, passed());
-    assert_eq!(exact.metrics().await.count("rtms_rejections_total", &[("reason", "token_revoked")]), 2);
+    exact.counted("rtms_rejections_total", &[("reason", "token_revoked")], 2).await;
 }
 
 #[tokio::test]
@@ -116,8 +115,7 @@ async fn both_secrets_verify_until_the_previous_one_expires_by_the_clock() {
     })
     .await;
     assert_eq!(gateway.verdict(APP, &new).await, passed());
-    let metrics = gateway.metrics().await;
-    assert_eq!(metrics.count("rtms_key_matches_total", &[("key", "previous")]), passes);
+    gateway.counted("rtms_key_matches_total", &[("key", "previous")], passes).await;
     assert!(passes > 0, "the previous secret was in force for a while");
 }
 

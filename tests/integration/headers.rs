@@ -10,9 +10,8 @@ use crate::support::{APP, SECRET, USER, plain, tokens};
 /// The identity headers that arrived: every name that an upstream could fold into `X-Rtms-*`.
 fn identities(seen: &Recorded) -> Vec<(String, String)> {
     let folded = |name: &str| name.to_ascii_lowercase().replace(['_', '.'], "-");
-    let mut found: Vec<_> =
-        seen.head.headers.iter().filter(|(name, _)| folded(name).starts_with("x-rtms")).cloned().collect();
-    found.iter_mut().for_each(|(name, _)| *name = name.to_ascii_lowercase());
+    let found = seen.head.headers.iter().filter(|(name, _)| folded(name).starts_with("x-rtms"));
+    let mut found: Vec<_> = found.map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
     found.sort();
     found
 }

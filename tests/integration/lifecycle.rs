@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 
 use crate::support::client::{get, set_user};
-use crate::support::gateway::{Gateway, gateway};
+use crate::support::gateway::gateway;
 use crate::support::upstream::{Behaviour, Upstream};
 use crate::support::{APP, USER, plain, poll, tokens};
 
@@ -75,53 +75,6 @@ async fn sigterm_stops_a_gateway_that_never_became_ready() {
     assert_eq!(gateway.readyz().await.0, 503);
     gateway.signal(Signal::SIGTERM);
     assert_eq!(gateway.ends(BOUND).await.code(), Some(0), "{}", gateway.printed());
-}
-
-async fn reloads(gateway: &Gateway) -> f64 {
-    gateway.metrics().await.sum("rtms_config_reloads_total", &[])
-}
-
-async fn reloaded(gateway: &Gateway, before: f64) {
-    poll::until_true("the reload is counted", async || reloads(gateway).await > before).await;
-}
-
-#[tokio::test]
-async fn sighup_puts_a_changed_configuration_in_force() {
-    let upstream = Upstream::start().await;
-    let mut gateway = gateway(&upstream).customer().document(json!({ "appId": "TR_OPEN" })).start().await;
-    let open = get(plain("TR_OPEN"));
-    assert_eq!(gateway.ask(&open).await.status, 200);
-    let before = reloads(&gateway).await;
-    gateway.reload(&[("/auth/open_apps", "reject".into())]);
-    reloaded(&gateway, before).await;
-    assert_eq!(gateway.ask(&open).await.verdict(), (401, "38".into()));
-    assert_eq!(gateway.verdict(APP, &tokens::good()).await, (200, "0".into()));
-}
-
-#[tokio::test]
-async fn a_bad_configuration_changes_nothing_and_is_counted() {
-    let upstream = Upstream::start().await;
-    let mut gateway = gateway(&upstream).customer().start().await;
-    for bad in ["listeners: [", "{}", "no_such_key: 1"] {
-        let before = reloads(&gateway).await;
-        gateway.reload_text(bad);
-        reloaded(&gateway, before).await;
-        assert_eq!(gateway.verdict(APP, &tokens::good()).await, (200, "0".into()), "{bad}");
-        assert_eq!(gateway.readyz().await.0, 200, "{bad}");
-    }
-    gateway.still_runs();
-}
-
-#[tokio::test]
-async fn a_change_that_needs_a_restart_is_refused_whole() {
-    let upstream = Upstream::start().await;
-    let mut gateway = gateway(&upstream).document(json!({ "appId": "TR_OPEN" })).start().await;
-    let before = reloads(&gateway).await;
-    gateway.reload(&[("/auth/open_apps", "reject".into()), ("/server/drain", "7s".into())]);
-    reloaded(&gateway, before).await;
-    let metrics = gateway.metrics().await;
-    assert_eq!(metrics.count("rtms_config_reloads_total", &[("result", "restart_needed")]), 1);
-    assert_eq!(gateway.ask(&get(plain("TR_OPEN"))).await.status, 200, "the harmless part waits too");
 }
 
 #[tokio::test]

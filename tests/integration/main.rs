@@ -23,4 +23,3 @@ mod lifecycle;
 mod telemetry;
 mod tls;
 mod upstream_faults;
-mod zz_latency;

@@ -21,7 +21,7 @@ async fn a_payload_is_one_strict_json_object() {
     let deep = |levels: usize| good_and(&format!(r#""x":{}{}"#, "[".repeat(levels - 1), "]".repeat(levels - 1)));
     let mut rows = vec![
         of(format!(r#"["{APP}","{USER}"]"#), INVALID),
-        of(format!(r#"[{good}]"#), INVALID),
+        of(format!("[{good}]"), INVALID),
         of(r#""TR21063826""#, INVALID),
         of("null", INVALID),
         of("", INVALID),

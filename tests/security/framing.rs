@@ -1,5 +1,6 @@
 //! Message framing: where two servers could see two different requests, none is forwarded.
 
+use crate::support::client::Last;
 use crate::support::{APP, plain, setuserid, tokens};
 use crate::table::{Expect, Row, raw, run};
 
@@ -23,6 +24,11 @@ fn of(name: &str, lines: &str, after: &str) -> Row {
     raw(name, post(lines, after), Expect::Refused)
 }
 
+fn of_http_1_0(name: &str, lines: &str, after: &str) -> Row {
+    let older = String::from_utf8(post(lines, after)).expect("text").replacen("HTTP/1.1", "HTTP/1.0", 1);
+    raw(name, older, Expect::Refused)
+}
+
 #[tokio::test]
 async fn a_body_has_one_length() {
     let hidden = hidden();
@@ -44,6 +50,7 @@ async fn a_body_has_one_length() {
         of("a coding in quotes", "Transfer-Encoding: \"chunked\"\r\n", &chunked),
         of("a coding after a control character", "Transfer-Encoding: \x0bchunked\r\n", &chunked),
         of("identity", "Transfer-Encoding: identity\r\nContent-Length: 0\r\n", &hidden),
+        of_http_1_0("chunks in HTTP/1.0", "Transfer-Encoding: chunked\r\nConnection: keep-alive\r\n", &chunked),
     ];
     run(rows).await;
 }
@@ -131,8 +138,12 @@ async fn chunks_are_what_they_say_or_the_request_never_ends() {
             );
             let mut client = gateway.connect().await;
             client.send(format!("{head}{body}{}", hidden()).as_bytes()).await;
-            while let Some(answer) = client.response().await {
-                assert!(answer.status >= 400, "{target} {body:?}: {answer:?}");
+            loop {
+                match client.last().await {
+                    Last::Answer(answer) => assert!(answer.status >= 400, "{target} {body:?}: {answer:?}"),
+                    Last::Closed => break,
+                    Last::Open => panic!("{target} {body:?}: neither answered nor closed"),
+                }
             }
             let seen = upstream.take();
             assert!(seen.iter().all(|request| !request.complete), "{target} {body:?}: {seen:#?}");

@@ -4,7 +4,7 @@
 //! not even in part; whatever was forwarded must be free of the word `evil` in its head: rows plant it where a spoofed
 //! or smuggled value would show.
 
-use crate::support::client::{Client, Request};
+use crate::support::client::{Client, Last, Request};
 use crate::support::gateway::{Gateway, gateway};
 use crate::support::upstream::{Recorded, Upstream};
 
@@ -15,7 +15,9 @@ pub enum Expect {
     Forwarded,
     /// The gateway answers itself: status and code.
     Answer(u16, &'static str),
-    /// The head is malformed: a bare error, or a closed connection, and no second answer after it.
+    /// 400: of the gateway's own, or the bare one of the server, which refuses some heads before anybody judges them.
+    Bad,
+    /// The head is malformed: a bare error, or none, and the end of the connection.
     Refused,
 }
 
@@ -69,13 +71,20 @@ pub async fn run_on(gateway: &Gateway, upstream: &Upstream, rows: Vec<Row>) {
 /// The answers that came back: status and code of each. None: the connection ended without one.
 type Came = Vec<(u16, String)>;
 
+/// Stands for an answer where the connection should have ended, and didn't.
+const LEFT_OPEN: u16 = 0;
+
 async fn send(gateway: &Gateway, bytes: &[u8], expect: Expect) -> Came {
     let mut client: Client = gateway.connect().await;
     client.send(bytes).await;
-    let mut came = Came::from_iter(client.response().await.map(|answer| answer.verdict()));
-    // Where a head can't be trusted, nothing after it can: the connection must end here.
-    if expect == Expect::Refused && !came.is_empty() {
-        came.extend(client.response().await.map(|answer| answer.verdict()));
+    let mut came = Came::new();
+    // Where a head can't be trusted, nothing after it can: the connection must end after the answer.
+    for _ in 0..=usize::from(expect == Expect::Refused) {
+        match client.last().await {
+            Last::Answer(answer) => came.push(answer.verdict()),
+            Last::Closed => break,
+            Last::Open => came.push((LEFT_OPEN, "left open".into())),
+        }
     }
     came
 }
@@ -84,6 +93,7 @@ fn problem(expect: Expect, came: &Came, seen: &[Recorded]) -> Option<String> {
     let right = match (expect, came.as_slice()) {
         (Expect::Forwarded, [(200, code)]) => code == "0",
         (Expect::Answer(status, code), [(got, text)]) => *got == status && text == code,
+        (Expect::Bad, [(status, code)]) => *status == 400 && matches!(code.as_str(), "4" | ""),
         (Expect::Refused, [(status, _)]) => matches!(status, 400 | 405 | 413 | 414 | 431 | 501 | 505),
         (Expect::Refused, []) => true,
         _ => false,

@@ -1,6 +1,7 @@
 //! A client over one connection: sends bytes as they are, reads one answer after the other.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -57,6 +58,17 @@ impl Response {
     }
 }
 
+/// What came on a connection that should be at its end.
+#[derive(Debug)]
+pub enum Last {
+    /// One more answer.
+    Answer(Response),
+    /// The end.
+    Closed,
+    /// Nothing, but the connection stands.
+    Open,
+}
+
 /// A request in the making.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -106,7 +118,9 @@ impl Request {
         let Self { method, target, headers, body, length } = self;
         let mut out = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n");
         if *length {
-            out += &format!("Content-Length: {}\r\n", body.len());
+            out += "Content-Length: ";
+            out += &body.len().to_string();
+            out += "\r\n";
         }
         for line in headers {
             out += line;
@@ -179,6 +193,17 @@ impl Client {
     /// The next head alone, interim answers included.
     pub async fn head(&mut self) -> Option<Head> {
         poll::bounded("the head of an answer", self.reader.head()).await.ok().flatten()
+    }
+
+    /// What comes next on a connection that should be at its end.
+    pub async fn last(&mut self) -> Last {
+        /// Long enough for a close that is on its way, short enough for a table of rows that wait in vain.
+        const PATIENCE: Duration = Duration::from_secs(5);
+        match tokio::time::timeout(PATIENCE, self.response()).await {
+            Ok(Some(answer)) => Last::Answer(answer),
+            Ok(None) => Last::Closed,
+            Err(_) => Last::Open,
+        }
     }
 
     async fn answer(&mut self, to_head: bool) -> Option<Response> {

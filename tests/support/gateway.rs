@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -11,12 +11,16 @@ use tempfile::TempDir;
 
 use super::apps_file::{self, AppsFile};
 use super::client::{self, Client, Request, Response};
+use super::config::{routes, set, text};
 use super::metrics::Metrics;
 use super::mongo::Mongo;
 use super::poll;
 use super::ports;
 use super::process::Process;
 use super::upstream::Upstream;
+
+/// How long a count may take to be made.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A gateway in the making.
 pub struct Builder {
@@ -43,29 +47,6 @@ pub fn to_peers(peers: &[SocketAddr]) -> Builder {
         "server": { "threads": 2, "drain": "200ms" },
     });
     Builder { config, apps: AppsFile::default(), environment: Vec::new(), files: Vec::new() }
-}
-
-/// The tests' routes: one for each kind of place that an identity may stand in, and one for each exemption.
-fn routes() -> Value {
-    let api = |path: &str| format!("/rtmsAPI/api/{{version}}/{path}");
-    let in_body = json!({ "userId": ["body.userId"], "clientApp": ["body.clientId"] });
-    let customer =
-        json!({ "customerId": ["body.customerId"], "clientUser": ["body.clientId"], "clientApp": ["body.clientId"] });
-    json!([
-        { "name": "setuserid", "path": api("app/{appId}/setuserid"), "methods": ["POST"], "upstream": "rtms", "identities": in_body },
-        { "name": "sdk", "path": api("sdk/{appId}/setuserid"), "methods": ["POST"], "upstream": "rtms", "identities": in_body,
-          "rejection": "sdk" },
-        { "name": "customer", "path": api("{appId}/setCustomerId"), "methods": ["POST"], "upstream": "rtms",
-          "identities": customer, "vouch": "any" },
-        { "name": "threads", "path": api("apps/{appId}/user/{userId*}/threads"), "methods": ["GET", "POST"],
-          "upstream": "rtms", "identities": { "userId": ["path.userId"] } },
-        { "name": "lookup", "path": api("{appId}/lookup"), "methods": ["GET"], "upstream": "rtms",
-          "identities": { "userId": ["query.userId"] } },
-        { "name": "byheader", "path": api("{appId}/byheader"), "upstream": "rtms",
-          "identities": { "userId": ["header.X-User"] } },
-        { "name": "plain", "path": api("{appId}/plain"), "upstream": "rtms" },
-        { "name": "public", "path": "/public/{rest*}", "upstream": "rtms", "auth": "none" },
-    ])
 }
 
 impl Builder {
@@ -110,8 +91,7 @@ impl Builder {
         let mut gateway = self.launch().await;
         poll::until("the gateway is ready", async || {
             gateway.still_runs();
-            (gateway.readyz().await.0 == 200 && tokio::net::TcpStream::connect(gateway.address).await.is_ok())
-                .then_some(()) // TEMPORARY
+            (gateway.readyz().await.0 == 200).then_some(())
         })
         .await;
         gateway
@@ -188,29 +168,6 @@ impl Prepared {
     }
 }
 
-fn set(config: &mut Value, pointer: &str, value: Value) {
-    let mut at = config;
-    for word in pointer.split('/').skip(1) {
-        at = match at {
-            Value::Array(items) => {
-                items.get_mut(word.parse::<usize>().expect("an index")).expect("an item that is there")
-            }
-            other => {
-                if other.is_null() {
-                    *other = json!({});
-                }
-                &mut other[word]
-            }
-        };
-    }
-    *at = value;
-}
-
-/// JSON is YAML.
-fn text(config: &Value) -> String {
-    serde_json::to_string_pretty(config).expect("values of ours")
-}
-
 /// A running gateway; killed when dropped.
 pub struct Gateway {
     process: Process,
@@ -269,6 +226,19 @@ impl Gateway {
     /// A scrape.
     pub async fn metrics(&self) -> Metrics {
         Metrics::parse(&self.page("/metrics").await.text())
+    }
+
+    /// Waits until a family's samples with these labels sum up to `count`: an answer is counted just after it was sent.
+    pub async fn counted(&self, name: &str, labels: &[(&str, &str)], count: u64) -> Metrics {
+        let start = Instant::now();
+        loop {
+            let metrics = self.metrics().await;
+            let now = metrics.count(name, labels);
+            if now == count {
+                return metrics;
+            }
+            assert!(now < count && start.elapsed() < PATIENCE, "{name} {labels:?} is {now}, not {count}");
+        }
     }
 
     /// `/status`, as JSON.

@@ -6,6 +6,7 @@
 
 pub mod apps_file;
 pub mod client;
+pub mod config;
 pub mod gateway;
 pub mod h2;
 pub mod hpack;

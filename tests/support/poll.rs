@@ -33,8 +33,5 @@ pub async fn until_true(what: &str, mut look: impl AsyncFnMut() -> bool) {
 
 /// Awaits `future` no longer than the deadline.
 pub async fn bounded<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(DEADLINE, future).await {
-        Ok(value) => value,
-        Err(_) => panic!("not within {DEADLINE:?}: {what}"),
-    }
+    tokio::time::timeout(DEADLINE, future).await.unwrap_or_else(|_| panic!("not within {DEADLINE:?}: {what}"))
 }

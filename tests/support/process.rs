@@ -89,6 +89,7 @@ impl Process {
 }
 
 impl Drop for Process {
+    #[expect(clippy::print_stderr, reason = "the test runner shows it with the failure")]
     fn drop(&mut self) {
         self.stop();
         if std::thread::panicking() {

@@ -24,7 +24,7 @@ pub fn good() -> String {
 
 /// A token of one app and user that is good for an hour.
 pub fn of(app: &str, user: &str, secret: &str) -> String {
-    claims(&format!(r#"{{"exp":{},"appId":"{app}","userId":"{user}"}}"#, now(3600))).secret(secret).mint()
+    claims(format!(r#"{{"exp":{},"appId":"{app}","userId":"{user}"}}"#, now(3600))).secret(secret).mint()
 }
 
 /// The customer's example, letter for letter: it expired in 2020.

@@ -169,14 +169,10 @@ async fn serve(stream: TcpStream, connection: usize, shared: Arc<Shared>) {
     let mut reader = Reader::new(stream);
     // A head that breaks off is no request: nothing to record.
     while let Ok(Some(head)) = reader.head().await {
-        let recorded = match reader.body(&head, false).await {
-            Ok(body) => Recorded { head, body, complete: true, connection },
-            Err(_) => {
-                let body = Body { content: reader.take_ahead(), ..Body::default() };
-                Recorded { head, body, complete: false, connection }
-            }
-        };
-        let complete = recorded.complete;
+        let body = reader.body(&head, false).await;
+        let complete = body.is_ok();
+        let body = body.unwrap_or_else(|_| Body { content: reader.take_ahead(), ..Body::default() });
+        let recorded = Recorded { head, body, complete, connection };
         let head_only = recorded.method() == "HEAD";
         shared.requests.lock().unwrap_or_else(PoisonError::into_inner).push(recorded);
         let behaviour = shared.behaviour.lock().unwrap_or_else(PoisonError::into_inner).clone();

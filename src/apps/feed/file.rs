@@ -4,11 +4,13 @@
 //! read. A file that is still being written is left alone for a moment, and one that was written so shortly before
 //! it was read that a later write could bear the same times is read once more. A broken file changes nothing.
 
-use std::collections::HashMap;
+mod stamp;
+
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use sha2::{Digest as _, Sha256};
@@ -16,11 +18,11 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
+use self::stamp::Stamp;
 use super::driver::stopped;
 use super::report::Report;
 use super::status::LastLoad;
 use super::words::{Alarm, Change, Phase, ReloadCause};
-use crate::apps::document::Document;
 use crate::apps::snapshot::{Apps, DocId};
 use crate::apps::{json, list};
 
@@ -28,17 +30,18 @@ use crate::apps::{json, list};
 const TICK: Duration = Duration::from_millis(250);
 /// Between two looks at a file that is being written.
 const SOON: Duration = Duration::from_millis(25);
-/// Two writes this close to each other may bear the same times.
-const GRANULE: Duration = Duration::from_millis(20);
 /// Looks after which a file is read though it is still being written.
 const PATIENCE: u32 = 12;
 
+/// The longest an entry is named.
+const LONGEST_NAME: usize = 80;
+
 /// Looks at the file until `stop` is true, or its sender gone.
 pub(super) async fn run(mut watch: Watch, mut stop: watch::Receiver<bool>, ready: impl FnOnce() + Send) {
-    let status = std::sync::Arc::clone(&watch.report.status);
+    let status = Arc::clone(&watch.report.status);
     let mut ready = Some(ready);
     loop {
-        // Reading and applying a large file takes a while: not on a thread that others wait for.
+        // A large file takes a while: not on a thread that others wait for.
         let looked = tokio::task::spawn_blocking(move || {
             let next = watch.look(SystemTime::now());
             (watch, next)
@@ -68,51 +71,12 @@ pub(super) async fn run(mut watch: Watch, mut stop: watch::Receiver<bool>, ready
     status.enter(Phase::Stopped);
 }
 
-/// Names an entry without an appId.
+/// Names an entry without a sound appId.
 pub(super) fn name(id: &DocId) -> String {
     match id {
-        DocId::Other(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        DocId::Other(bytes) => String::from_utf8_lossy(bytes).chars().take(LONGEST_NAME).collect(),
         DocId::ObjectId(_) => "entry".to_owned(),
     }
-}
-
-/// What tells a file from another one, and from itself before a write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    written: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    fn of(path: &Path) -> io::Result<Self> {
-        let meta = fs::metadata(path)?;
-        Ok(Self {
-            device: meta.dev(),
-            inode: meta.ino(),
-            size: meta.size(),
-            written: (meta.mtime(), meta.mtime_nsec()),
-            changed: (meta.ctime(), meta.ctime_nsec()),
-        })
-    }
-
-    /// Whether a write right now could go unseen. By the time of the inode: nobody can set that.
-    fn is_young(&self, now: SystemTime) -> bool {
-        now.duration_since(moment(self.changed)).is_ok_and(|age| age < GRANULE)
-    }
-
-    /// When the file got its content or its name, in milliseconds since the epoch.
-    fn since(&self) -> i64 {
-        let (seconds, nanos) = self.written.max(self.changed);
-        seconds * 1000 + nanos / 1_000_000
-    }
-}
-
-fn moment((seconds, nanos): (i64, i64)) -> SystemTime {
-    let seconds = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
-    SystemTime::UNIX_EPOCH + seconds + Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
 }
 
 /// A content that was read.
@@ -247,7 +211,7 @@ impl Watch {
         for (entry, id) in entries.iter().zip(&ids) {
             let before = self.apps.len();
             // What isn't an object is a document without an appId: nobody's app, but counted and told of.
-            let document = json::document(entry).unwrap_or_else(Document::default);
+            let document = json::document(entry).unwrap_or_default();
             let applied = self.apps.upsert(id.clone(), &document);
             let kind = if self.apps.len() > before { Change::Insert } else { Change::Update };
             if applied.changed && wrote.is_some() {
@@ -256,7 +220,7 @@ impl Watch {
             changed |= applied.changed;
             self.report.applied(id, applied);
         }
-        let kept: std::collections::HashSet<&DocId> = ids.iter().collect();
+        let kept: HashSet<&DocId> = ids.iter().collect();
         let gone = self.apps.retain(|id| kept.contains(id));
         self.report.retained(|id| kept.contains(id));
         for _ in 0..gone {
@@ -273,8 +237,8 @@ impl Watch {
         let took = began.elapsed();
         self.report.status.loaded(LastLoad { at: SystemTime::now(), cause, documents, took });
         self.report.reloaded(cause);
-        let (file, ms) = (self.path.display(), took.as_millis());
-        tracing::info!(cause = cause.as_str(), %file, documents, took_ms = ms, "apps: the file is in force");
+        let (file, cause, ms) = (self.path.display(), cause.as_str(), took.as_millis());
+        tracing::info!(cause, %file, documents, took_ms = ms, "apps: the file is in force");
     }
 }
 

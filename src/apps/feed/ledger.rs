@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet};
 use super::report::Report;
 use super::source::{Documents, Event, OpTime, What};
 use super::words::{Change, ReloadCause};
+use crate::apps::Document;
 use crate::apps::snapshot::{Applied, Apps, DocId};
 
 /// Documents asked for in one read.
@@ -65,26 +66,24 @@ impl Ledger {
 
     fn event(&mut self, event: Event) -> Option<ReloadCause> {
         let (at, wrote) = (event.at, event.wrote);
-        let old = |ledger: &Self, id: &DocId| ledger.is_old(at, id);
         match event.what {
             What::Gone(cause) => return Some(cause),
             What::Unknown => self.report.changed(Change::Unknown),
-            What::Doubtful(id) => self.owe(id, Change::Update),
-            What::Put(id, document, kind) if !old(self, &id) => {
+            What::Put(id, _, kind) if self.is_old(at, &id) => self.owe(id, kind),
+            What::Put(id, document, kind) => {
                 let applied = self.apps.upsert(id.clone(), &document);
-                self.applied(id, applied, kind, wrote);
+                self.applied(&id, applied, kind, wrote);
             }
-            What::Patch(id, patch) if !old(self, &id) => {
+            What::Patch(id, patch) if !self.is_old(at, &id) => {
                 let mut exact = true;
                 match self.apps.patch(&id, |document| exact = patch.apply(document)) {
-                    Some(applied) if exact => self.applied(id, applied, Change::Update, wrote),
+                    Some(applied) if exact => self.applied(&id, applied, Change::Update, wrote),
                     _ => self.owe(id, Change::Update),
                 }
             }
-            What::Remove(id) if !old(self, &id) => self.removed(id, Change::Delete, wrote),
-            What::Put(id, _, kind) => self.owe(id, kind),
-            What::Patch(id, _) => self.owe(id, Change::Update),
-            What::Remove(id) => self.owe(id, Change::Delete),
+            What::Patch(id, _) | What::Doubtful(id) => self.owe(id, Change::Update),
+            What::Remove(id) if self.is_old(at, &id) => self.owe(id, Change::Delete),
+            What::Remove(id) => self.removed(&id, Change::Delete, wrote),
         }
         self.newest = self.newest.max(at.unwrap_or_default());
         None
@@ -107,25 +106,25 @@ impl Ledger {
         }
     }
 
-    fn applied(&mut self, id: DocId, applied: Applied, kind: Change, wrote: Option<i64>) {
+    fn applied(&mut self, id: &DocId, applied: Applied, kind: Change, wrote: Option<i64>) {
         self.report.changed(if applied.changed { kind } else { Change::Unchanged });
         if applied.changed {
             self.dirty = true;
             self.report.wrote(wrote);
         }
-        self.report.applied(&id, applied);
-        self.touch(&id);
+        self.report.applied(id, applied);
+        self.touch(id);
     }
 
-    fn removed(&mut self, id: DocId, kind: Change, wrote: Option<i64>) {
-        let was = self.apps.remove(&id);
+    fn removed(&mut self, id: &DocId, kind: Change, wrote: Option<i64>) {
+        let was = self.apps.remove(id);
         self.report.changed(if was { kind } else { Change::Unchanged });
         if was {
             self.dirty = true;
             self.report.wrote(wrote);
         }
-        self.report.removed(&id);
-        self.touch(&id);
+        self.report.removed(id);
+        self.touch(id);
     }
 
     /// The next documents to read.
@@ -145,11 +144,11 @@ impl Ledger {
             missing.remove(&id);
             let kind = self.settle(&id, read.at);
             let applied = self.apps.upsert(id.clone(), &record.unpack());
-            self.applied(id, applied, kind, None);
+            self.applied(&id, applied, kind, None);
         }
         for id in missing {
             let kind = self.settle(&id, read.at);
-            self.removed(id, kind, None);
+            self.removed(&id, kind, None);
         }
         self.newest = self.newest.max(known(read.at));
         self.publish();
@@ -192,12 +191,12 @@ impl Ledger {
     }
 
     /// Puts one document of a comparison or a full load in its place.
-    pub(super) fn merge(&mut self, id: DocId, document: &crate::apps::Document, comparing: bool) {
+    pub(super) fn merge(&mut self, id: &DocId, document: &Document, comparing: bool) {
         let applied = self.apps.upsert(id.clone(), document);
         if applied.changed && comparing {
             self.report.changed(Change::Reconciled);
         }
-        self.report.applied(&id, applied);
+        self.report.applied(id, applied);
     }
 
     /// Ends a full load: only `kept` exist, everything up to `at` may already be in them.

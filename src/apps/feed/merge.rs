@@ -77,7 +77,7 @@ impl Merge {
             Stage::Applying(rest) => {
                 for (id, record) in rest.by_ref().take(SLICE) {
                     if !(self.comparing && ledger.is_touched(&id)) {
-                        ledger.merge(id, &record.unpack(), self.comparing);
+                        ledger.merge(&id, &record.unpack(), self.comparing);
                     }
                 }
                 if rest.len() > 0 {

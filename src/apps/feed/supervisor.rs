@@ -3,23 +3,22 @@
 //! Invariants: a token is only kept together with everything before it being applied or owed a read; a stream that
 //! failed is never listened to again; nothing partial is published; whatever fails, the last snapshot serves.
 
-use std::time::{Duration, SystemTime};
+mod merging;
+
+use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::backoff::{Retry, jittered, up_to};
+use super::backoff::{Retry, up_to};
 use super::failure::{Failure, FailureKind};
-use super::guard::{Guard, SECOND_LOOK, Verdict};
+use super::guard::Guard;
 use super::ledger::Ledger;
-use super::merge::{Merge, Step};
+use super::merge::Merge;
 use super::report::Report;
 use super::source::{Batch, Documents, OpTime, Token};
-use super::status::{LastLoad, Status};
+use super::status::Status;
 use super::words::{Alarm, Phase, ReloadCause};
 use crate::apps::snapshot::{Apps, DocId};
-
-/// When a comparison fell due at a bad moment, and when one failed: how long until the next try.
-const COMPARE_AGAIN: Duration = Duration::from_secs(5);
 
 /// How fast full reloads and comparisons may follow each other.
 #[derive(Clone, Copy, Debug)]
@@ -168,6 +167,7 @@ impl Supervisor {
     fn go_on(&mut self) -> Vec<Command> {
         if let Some(token) = self.token.clone() {
             self.state = State::Opening;
+            self.status().enter(Phase::Opening);
             return vec![Command::Follow(token)];
         }
         self.state = State::Positioning;
@@ -248,104 +248,6 @@ impl Supervisor {
         self.settled()
     }
 
-    fn compare(&mut self) -> Vec<Command> {
-        if !matches!(self.state, State::Following) || self.comparing {
-            return vec![Command::CompareIn(COMPARE_AGAIN)];
-        }
-        self.comparing = true;
-        vec![Command::Compare(self.ledger.begin_comparison())]
-    }
-
-    fn compared(&mut self, documents: Documents) -> Vec<Command> {
-        if !self.comparing {
-            return Vec::new();
-        }
-        self.compared = Some(documents);
-        self.read_owed()
-    }
-
-    fn not_compared(&mut self, failure: &Failure) -> Vec<Command> {
-        tracing::warn!(error = %failure, "apps: the periodic comparison failed");
-        self.abandon_comparison();
-        vec![Command::CompareIn(COMPARE_AGAIN)]
-    }
-
-    fn abandon_comparison(&mut self) {
-        self.comparing = false;
-        self.compared = None;
-        self.ledger.end_comparison();
-    }
-
-    fn slice(&mut self) -> Vec<Command> {
-        let Some(mut merge) = self.merge.take() else { return Vec::new() };
-        match merge.step(&mut self.ledger) {
-            Step::More => self.merge = Some(merge),
-            Step::Weighed(known) => match self.weigh(known) {
-                Verdict::Accept => self.merge = Some(merge),
-                Verdict::Refuse => return self.refuse(&merge, known),
-            },
-            Step::Done(gone) if merge.comparing() => return self.compared_to_end(gone),
-            Step::Done(_) => return self.in_force(&merge),
-        }
-        Vec::new()
-    }
-
-    fn weigh(&mut self, known: usize) -> Verdict {
-        let serving = self.ledger.apps.published().load().len();
-        self.guard.judge(serving, known)
-    }
-
-    fn refuse(&mut self, merge: &Merge, known: usize) -> Vec<Command> {
-        let serving = self.ledger.apps.published().load().len();
-        tracing::error!(serving, known, "apps: a load lost more than half of the apps; a second one must agree");
-        self.status().raise(Alarm::LostHalf);
-        self.ledger.report.reloaded(ReloadCause::Refused);
-        if merge.comparing() {
-            self.abandon_comparison();
-            let mut commands = self.read_owed();
-            commands.push(Command::CompareIn(SECOND_LOOK));
-            return commands;
-        }
-        self.wait(SECOND_LOOK)
-    }
-
-    fn in_force(&mut self, merge: &Merge) -> Vec<Command> {
-        let State::Merging(token) = &self.state else { return Vec::new() };
-        self.token = Some(token.clone());
-        self.report_load(merge.len());
-        let mut commands = self.go_on();
-        commands.extend(self.next_comparison());
-        commands
-    }
-
-    fn report_load(&mut self, documents: usize) {
-        let took = self.load_began.map(|began| began.elapsed()).unwrap_or_default();
-        let load = LastLoad { at: SystemTime::now(), cause: self.cause, documents, took };
-        self.status().loaded(load);
-        self.status().clear(Alarm::HistoryLost);
-        self.status().clear(Alarm::LostHalf);
-        self.ledger.report.reloaded(self.cause);
-        let (cause, ms) = (self.cause.as_str(), took.as_millis());
-        tracing::info!(cause, documents, took_ms = ms, "apps: a full load is in force");
-    }
-
-    fn compared_to_end(&mut self, gone: usize) -> Vec<Command> {
-        self.comparing = false;
-        if gone > 0 {
-            tracing::warn!(gone, "apps: the comparison found documents that no event had deleted");
-        }
-        self.status().clear(Alarm::LostHalf);
-        self.ledger.report.reloaded(ReloadCause::Reconcile);
-        let mut commands = self.read_owed();
-        commands.extend(self.next_comparison());
-        commands
-    }
-
-    fn next_comparison(&self) -> Option<Command> {
-        let every = self.pace.reconcile_every;
-        (!every.is_zero()).then(|| Command::CompareIn(jittered(every)))
-    }
-
     fn failed(&mut self, failure: &Failure) -> Vec<Command> {
         self.status().failed(failure.text.clone());
         match failure.kind {
@@ -386,8 +288,7 @@ impl Supervisor {
         self.merge = None;
         let mut commands = vec![Command::Close, Command::Wake(wait)];
         if self.comparing {
-            self.abandon_comparison();
-            commands.push(Command::CompareIn(COMPARE_AGAIN));
+            commands.extend(self.abandon_comparison());
         }
         commands
     }

@@ -97,6 +97,8 @@ words! {
         Positioning = "positioning",
         /// Reading the whole collection or file.
         Loading = "loading",
+        /// Opening the stream where we left it.
+        Opening = "opening",
         /// Following the stream, or watching the file.
         Following = "following",
         /// Waiting before the next attempt.

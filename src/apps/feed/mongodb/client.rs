@@ -1,15 +1,16 @@
 //! The client: its settings, what it lets us observe, and the words of the connection string that stay inside.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ::mongodb::bson::doc;
+use ::mongodb::bson::{Document, doc};
 use ::mongodb::event::EventHandler;
 use ::mongodb::event::command::CommandEvent;
 use ::mongodb::event::sdam::SdamEvent;
 use ::mongodb::options::{ClientOptions, ConnectionString};
-use ::mongodb::{Client, Database, ServerType};
+use ::mongodb::{Client, Database};
+use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use super::errors::{Translator, readable};
@@ -58,7 +59,7 @@ impl Connection {
     /// Makes the client. Dials nothing but, for `mongodb+srv`, the DNS.
     pub(super) async fn connect(&self, observed: &Arc<Observed>) -> Result<Client, Failure> {
         check_uri(&self.uri).map_err(|text| Failure::new(FailureKind::Transient, text))?;
-        let translator = Translator { secrets: &self.secrets, standalone: false };
+        let translator = Translator { secrets: &self.secrets, observed: None };
         let options = ClientOptions::parse(self.uri.as_str()).await;
         let mut options = options.map_err(|e| translator.failure(&e))?;
         settle(&mut options);
@@ -102,13 +103,51 @@ fn decoded(text: &str) -> String {
     percent::decode(text.as_bytes(), false).map_or_else(|_| text.to_owned(), std::borrow::Cow::into_owned)
 }
 
-/// What the driver does without being told to.
-#[derive(Default)]
+/// What the driver does and sees without being asked.
 pub(super) struct Observed {
     /// A stream of ours is open: an `aggregate` now is the driver resuming it.
     streaming: AtomicBool,
     resumed: AtomicBool,
-    standalone: AtomicBool,
+    /// No server is left that the driver would ask.
+    deserted: watch::Sender<bool>,
+    found: Mutex<Option<ServerKind>>,
+}
+
+/// What a server said of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum ServerKind {
+    /// A member of this replica set.
+    Member(String),
+    /// A router.
+    Sharded,
+    /// A server without change streams.
+    Standalone,
+    /// A member of a replica set that isn't initiated, or doesn't know its set yet.
+    Uninitiated,
+}
+
+impl ServerKind {
+    /// By the reply to `hello`.
+    fn of(hello: &Document) -> Self {
+        if let Ok(set) = hello.get_str("setName") {
+            return Self::Member(set.to_owned());
+        }
+        if hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid") {
+            return Self::Sharded;
+        }
+        if hello.get_bool("isreplicaset").unwrap_or(false) { Self::Uninitiated } else { Self::Standalone }
+    }
+}
+
+impl Default for Observed {
+    fn default() -> Self {
+        Self {
+            streaming: AtomicBool::new(false),
+            resumed: AtomicBool::new(false),
+            deserted: watch::channel(false).0,
+            found: Mutex::new(None),
+        }
+    }
 }
 
 impl Observed {
@@ -123,10 +162,21 @@ impl Observed {
         self.resumed.swap(false, Ordering::Relaxed)
     }
 
-    /// Whether a server said that it isn't a replica set. Asked with `replicaSet=`, the driver only says that it
-    /// found nobody.
-    pub(super) fn standalone(&self) -> bool {
-        self.standalone.load(Ordering::Relaxed)
+    /// Whether the driver has struck every server off its list, for being no member of the replica set asked for:
+    /// this client never looks at them again.
+    pub(super) fn is_deserted(&self) -> bool {
+        *self.deserted.borrow()
+    }
+
+    /// Returns when that is so: the driver itself would look for a server until its patience ends.
+    pub(super) async fn deserted(&self) {
+        // The sender lives as long as `self`, so the wait can't fail.
+        let _ = self.deserted.subscribe().wait_for(|deserted| *deserted).await;
+    }
+
+    /// What the server that answered last said of itself. The driver only says that it found nobody.
+    pub(super) fn found(&self) -> Option<ServerKind> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn command(&self, event: &CommandEvent) {
@@ -139,23 +189,28 @@ impl Observed {
     }
 
     fn servers(&self, event: &SdamEvent) {
-        if let SdamEvent::ServerDescriptionChanged(changed) = event {
-            match changed.new_description.server_type() {
-                ServerType::Standalone => self.standalone.store(true, Ordering::Relaxed),
-                ServerType::Unknown => {}
-                _ => self.standalone.store(false, Ordering::Relaxed),
+        match event {
+            SdamEvent::ServerHeartbeatSucceeded(heartbeat) => {
+                let kind = ServerKind::of(&heartbeat.reply);
+                *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(kind);
             }
+            SdamEvent::TopologyDescriptionChanged(changed) => {
+                self.deserted.send_replace(changed.new_description.servers().is_empty());
+            }
+            _ => {}
         }
     }
 }
 
-/// Asks the server what it is; `None`: not a replica set, so it has no change streams.
+/// Asks the server what it is; `None`: it has no change streams.
 pub(super) async fn kind_of_server(database: &Database) -> ::mongodb::error::Result<Option<String>> {
     let hello = database.run_command(doc! { "hello": 1 }).await?;
-    if hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid") {
-        return Ok(Some("sharded cluster".to_owned()));
-    }
-    Ok(hello.get_str("setName").ok().map(|set| format!("replica set {set}")))
+    Ok(match ServerKind::of(&hello) {
+        ServerKind::Member(set) => Some(format!("replica set {set}")),
+        ServerKind::Sharded => Some("sharded cluster".to_owned()),
+        ServerKind::Uninitiated => Some("replica set that isn't initiated".to_owned()),
+        ServerKind::Standalone => None,
+    })
 }
 
 #[cfg(test)]
@@ -180,6 +235,15 @@ mod tests {
         assert_eq!(options.connect_timeout, Some(Duration::from_millis(800)));
         assert_eq!(options.server_selection_timeout, Some(Duration::from_millis(900)));
         assert_eq!(options.max_pool_size, Some(9));
+    }
+
+    #[test]
+    fn a_server_is_known_by_its_hello() {
+        let set = doc! { "setName": "rs0", "secondary": true };
+        assert_eq!(ServerKind::of(&set), ServerKind::Member("rs0".into()));
+        assert_eq!(ServerKind::of(&doc! { "msg": "isdbgrid" }), ServerKind::Sharded);
+        assert_eq!(ServerKind::of(&doc! { "isreplicaset": true }), ServerKind::Uninitiated);
+        assert_eq!(ServerKind::of(&doc! { "isWritablePrimary": true }), ServerKind::Standalone);
     }
 
     #[test]

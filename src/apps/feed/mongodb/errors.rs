@@ -3,6 +3,7 @@
 use ::mongodb::error::{Error, ErrorKind};
 use zeroize::Zeroizing;
 
+use super::client::{Observed, ServerKind};
 use super::{Failure, FailureKind};
 
 /// Said of a server without change streams.
@@ -16,21 +17,33 @@ const LONGEST: usize = 400;
 pub(super) struct Translator<'a> {
     /// What no text may show.
     pub(super) secrets: &'a [Zeroizing<String>],
-    /// A server said that it isn't a replica set.
-    pub(super) standalone: bool,
+    /// What the client saw, where there is one.
+    pub(super) observed: Option<&'a Observed>,
 }
 
 impl Translator<'_> {
     /// What an error means, in words that hold no secret.
     pub(super) fn failure(&self, error: &Error) -> Failure {
-        let mut kind = kind(error);
-        if self.standalone && matches!(*error.kind, ErrorKind::ServerSelection { .. }) {
-            kind = FailureKind::Standalone;
+        if matches!(*error.kind, ErrorKind::ServerSelection { .. }) && self.observed.is_some_and(Observed::is_deserted)
+        {
+            return self.nobody();
         }
-        if kind == FailureKind::Standalone {
-            return Failure::new(kind, STANDALONE);
+        match kind(error) {
+            FailureKind::Standalone => Failure::new(FailureKind::Standalone, STANDALONE),
+            kind => Failure::new(kind, self.redacted(readable(error))),
         }
-        Failure::new(kind, self.redacted(readable(error)))
+    }
+
+    /// Why the driver struck off the servers that answered.
+    pub(super) fn nobody(&self) -> Failure {
+        let text = match self.observed.and_then(Observed::found) {
+            Some(ServerKind::Standalone) => return Failure::new(FailureKind::Standalone, STANDALONE),
+            Some(ServerKind::Member(set)) => {
+                format!("the server belongs to the replica set {set}, the connection string asks for another")
+            }
+            _ => "no server that answered is a member of the replica set the connection string asks for".to_owned(),
+        };
+        Failure::new(FailureKind::Transient, text)
     }
 
     fn redacted(&self, mut text: String) -> String {
@@ -47,11 +60,21 @@ impl Translator<'_> {
 pub(super) fn readable(error: &Error) -> String {
     let mut text = match &*error.kind {
         ErrorKind::Command(c) => format!("the server answered {} ({}): {}", c.code, c.code_name, c.message),
-        other => other.to_string(),
+        // The driver puts the labels and sources of other errors into its texts.
+        other => without(other.to_string(), ", labels: {", "server response: None"),
     };
     if let Some((end, _)) = text.char_indices().nth(LONGEST) {
         text.truncate(end);
         text.push_str("...");
+    }
+    text
+}
+
+/// The text without every part that begins and ends so.
+fn without(mut text: String, begin: &str, end: &str) -> String {
+    while let Some(from) = text.find(begin) {
+        let Some(to) = text.get(from..).and_then(|rest| rest.find(end)) else { break };
+        text.replace_range(from..from + to + end.len(), "");
     }
     text
 }
@@ -122,7 +145,7 @@ mod tests {
     #[test]
     fn sockets_are_transient_and_no_text_shows_a_secret() {
         let secrets = [Zeroizing::new("u:p@ss".to_owned()), Zeroizing::new("p@ss".to_owned())];
-        let translator = Translator { secrets: &secrets, standalone: false };
+        let translator = Translator { secrets: &secrets, observed: None };
         let error = Error::from(std::io::Error::other("could not log in u:p@ss, p@ss refused"));
         let failure = translator.failure(&error);
         assert_eq!(failure.kind, FailureKind::Transient);
@@ -130,7 +153,10 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_bounded() {
+    fn texts_are_bounded_and_free_of_the_drivers_innards() {
+        let chatty = "no server: Kind: refused, labels: {\"A\"}, source: None, server response: None }, b, labels: {";
+        let error = Error::from(std::io::Error::other(chatty));
+        assert_eq!(readable(&error), "I/O error: no server: Kind: refused }, b, labels: {");
         let error = Error::from(std::io::Error::other("ü".repeat(2000)));
         assert!(readable(&error).len() < 900);
     }

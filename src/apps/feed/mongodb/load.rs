@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
+use ::mongodb::bson::{Bson, Document, RawBsonRef, RawDocumentBuf, doc};
 use ::mongodb::options::ReadConcern;
 use ::mongodb::{ClientSession, Collection};
 use futures_util::StreamExt as _;
@@ -54,7 +54,7 @@ async fn read(
         let batch = batch.map_err(|e| failure(&e))?;
         let documents = batch.doc_slices().map_err(|e| failure(&e))?;
         for document in documents {
-            let document = document.ok().and_then(|d| d.as_document()).and_then(translate::record);
+            let document = document.ok().and_then(RawBsonRef::as_document).and_then(translate::record);
             found.push(document.ok_or_else(unreadable)?);
         }
     }

@@ -10,13 +10,13 @@ mod stream;
 mod translate;
 
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::time::Duration;
 
-use ::mongodb::Client;
-use ::mongodb::ClientSession;
 use ::mongodb::bson::{RawDocumentBuf, Timestamp};
-use ::mongodb::{Collection, Database};
+use ::mongodb::error::Error;
+use ::mongodb::{Client, ClientSession, Collection, Database};
 use async_trait::async_trait;
-use tokio::sync::{Mutex, OnceCell, mpsc};
+use tokio::sync::{Mutex, mpsc};
 
 pub use self::client::check_uri;
 use self::client::{Connection, Observed};
@@ -26,17 +26,33 @@ use super::failure::{Failure, FailureKind};
 use super::source::{Documents, OpTime, Signal, Source, Token};
 use crate::apps::snapshot::DocId;
 
+/// How long leaving may take.
+const LEAVE: Duration = Duration::from_millis(500);
+
 /// A collection of app documents.
 pub(super) struct MongoSource {
     connection: Connection,
     database: String,
     collection: String,
-    /// Made at the first use: a connection string with `mongodb+srv` asks the DNS.
-    client: OnceCell<Client>,
-    /// The causally consistent session of the last position: nothing read in it is older than that.
-    session: Mutex<Option<ClientSession>>,
-    observed: Arc<Observed>,
+    /// Made at the first use, as `mongodb+srv` asks the DNS; made anew when it has no server left to ask.
+    connected: Mutex<Option<Connected>>,
+    reads: Mutex<Reads>,
     server: StdMutex<Option<String>>,
+}
+
+/// A client, and what it lets us see.
+#[derive(Clone)]
+struct Connected {
+    client: Client,
+    observed: Arc<Observed>,
+}
+
+/// The causally consistent session of loads and reads: nothing read in it is older than the last position.
+#[derive(Default)]
+struct Reads {
+    session: Option<ClientSession>,
+    /// Its time, for a session on another client that must not fall behind it.
+    at: Option<Timestamp>,
 }
 
 impl MongoSource {
@@ -45,102 +61,125 @@ impl MongoSource {
             connection: Connection::new(uri),
             database,
             collection,
-            client: OnceCell::new(),
-            session: Mutex::new(None),
-            observed: Arc::default(),
+            connected: Mutex::new(None),
+            reads: Mutex::default(),
             server: StdMutex::new(None),
         }
     }
 
-    async fn client(&self) -> Result<&Client, Failure> {
-        self.client.get_or_try_init(|| self.connection.connect(&self.observed)).await
+    async fn connected(&self) -> Result<Connected, Failure> {
+        let mut slot = self.connected.lock().await;
+        if let Some(connected) = slot.as_ref().filter(|c| !c.observed.is_deserted()) {
+            return Ok(connected.clone());
+        }
+        let observed = Arc::new(Observed::default());
+        let client = self.connection.connect(&observed).await?;
+        self.reads.lock().await.session = None;
+        Ok(slot.insert(Connected { client, observed }).clone())
     }
 
-    async fn database(&self) -> Result<Database, Failure> {
-        Ok(self.client().await?.database(&self.database))
+    fn database(&self, connected: &Connected) -> Database {
+        connected.client.database(&self.database)
     }
 
-    async fn documents(&self) -> Result<Collection<RawDocumentBuf>, Failure> {
-        Ok(self.database().await?.collection(&self.collection))
+    fn documents(&self, connected: &Connected) -> Collection<RawDocumentBuf> {
+        self.database(connected).collection(&self.collection)
     }
 
-    fn translator(&self) -> Translator<'_> {
-        Translator { secrets: self.connection.secrets(), standalone: self.observed.standalone() }
+    fn translator<'a>(&'a self, connected: &'a Connected) -> Translator<'a> {
+        Translator { secrets: self.connection.secrets(), observed: Some(&connected.observed) }
     }
 
-    async fn new_session(&self) -> Result<ClientSession, Failure> {
-        let session = self.client().await?.start_session().causal_consistency(true).await;
-        session.map_err(|e| self.translator().failure(&e))
+    fn failure(&self, connected: &Connected, error: &Error) -> Failure {
+        self.translator(connected).failure(error)
+    }
+
+    async fn new_session(&self, connected: &Connected, since: Option<Timestamp>) -> Result<ClientSession, Failure> {
+        let session = connected.client.start_session().causal_consistency(true).await;
+        let mut session = session.map_err(|e| self.failure(connected, &e))?;
+        if let Some(since) = since {
+            session.advance_operation_time(since);
+        }
+        Ok(session)
+    }
+
+    /// Reads in the session: everything, or these documents.
+    async fn read_in_session(&self, ids: Option<&[DocId]>) -> Result<Documents, Failure> {
+        let connected = self.connected().await?;
+        let (documents, translator) = (self.documents(&connected), self.translator(&connected));
+        let mut reads = self.reads.lock().await;
+        let mut session = match reads.session.take() {
+            Some(session) => session,
+            None => self.new_session(&connected, reads.at).await?,
+        };
+        let result = match ids {
+            Some(ids) => load::some(&documents, &mut session, ids, &translator).await,
+            None => load::all(&documents, &mut session, &translator).await,
+        };
+        *reads = Reads { at: session.operation_time().or(reads.at), session: Some(session) };
+        result
     }
 }
 
 #[async_trait]
 impl Source for MongoSource {
     async fn position(&self) -> Result<Token, Failure> {
-        let database = self.database().await?;
-        let found = client::kind_of_server(&database).await.map_err(|e| self.translator().failure(&e))?;
-        let Some(found) = found else {
-            return Err(Failure::new(FailureKind::Standalone, errors::STANDALONE));
+        let connected = self.connected().await?;
+        let database = self.database(&connected);
+        let found = tokio::select! {
+            found = client::kind_of_server(&database) => found.map_err(|e| self.failure(&connected, &e))?,
+            () = connected.observed.deserted() => return Err(self.translator(&connected).nobody()),
         };
+        let found = found.ok_or_else(|| Failure::new(FailureKind::Standalone, errors::STANDALONE))?;
         *self.server.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
-        let mut session = self.new_session().await?;
+        let mut session = self.new_session(&connected, None).await?;
         let token = stream::position(&database, &self.collection, &mut session).await;
-        let token = token.map_err(|e| self.translator().failure(&e))?;
-        *self.session.lock().await = Some(session);
+        let token = token.map_err(|e| self.failure(&connected, &e))?;
+        *self.reads.lock().await = Reads { at: session.operation_time(), session: Some(session) };
         Ok(token)
     }
 
     async fn load(&self) -> Result<Documents, Failure> {
-        let documents = self.documents().await?;
-        let mut session = self.session.lock().await;
-        let session = session.as_mut().ok_or_else(no_position)?;
-        load::all(&documents, session, &self.translator()).await
+        self.read_in_session(None).await
     }
 
     async fn compare(&self, since: OpTime) -> Result<Documents, Failure> {
-        let documents = self.documents().await?;
-        let mut session = self.new_session().await?;
-        if since != OpTime::default() {
-            session.advance_operation_time(timestamp(since));
-        }
-        load::all(&documents, &mut session, &self.translator()).await
+        let connected = self.connected().await?;
+        let since = (since != OpTime::default()).then(|| timestamp(since));
+        let mut session = self.new_session(&connected, since).await?;
+        load::all(&self.documents(&connected), &mut session, &self.translator(&connected)).await
     }
 
     async fn read(&self, ids: Vec<DocId>) -> Result<Documents, Failure> {
-        let documents = self.documents().await?;
-        let mut session = self.session.lock().await;
-        let session = session.as_mut().ok_or_else(no_position)?;
-        load::some(&documents, session, &ids, &self.translator()).await
+        self.read_in_session(Some(&ids)).await
     }
 
     async fn follow(&self, after: Token, sink: mpsc::Sender<Signal>) -> Failure {
-        let database = match self.database().await {
-            Ok(database) => database,
+        let connected = match self.connected().await {
+            Ok(connected) => connected,
             Err(failure) => return failure,
         };
-        let follower = stream::Follower { collection: &self.collection, observed: &self.observed, sink };
-        match follower.follow(&database, &after).await {
-            Err(error) => self.translator().failure(&error),
+        let follower = stream::Follower { collection: &self.collection, observed: &connected.observed, sink };
+        match follower.follow(&self.database(&connected), &after).await {
+            Err(error) => self.failure(&connected, &error),
             Ok(()) => Failure::new(FailureKind::Transient, "the server closed the stream"),
         }
     }
 
     async fn close(&self) {
-        if let Some(client) = self.client.get() {
-            drop(self.session.lock().await.take());
-            // Lets the cursors be killed on the server; a server that doesn't answer must not hold us up.
-            let leave = client.clone().shutdown();
-            let _ = tokio::time::timeout(std::time::Duration::from_millis(500), leave).await;
-        }
+        // Lets the cursors be killed on the server; one that doesn't answer must not hold us up.
+        let leave = async {
+            self.reads.lock().await.session = None;
+            if let Some(connected) = self.connected.lock().await.take() {
+                connected.client.shutdown().await;
+            }
+        };
+        let _ = tokio::time::timeout(LEAVE, leave).await;
     }
 
     fn server(&self) -> Option<String> {
         self.server.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
-}
-
-fn no_position() -> Failure {
-    Failure::new(FailureKind::Unlisted, "a read without a position before it")
 }
 
 fn timestamp(at: OpTime) -> Timestamp {

@@ -2,7 +2,7 @@
 //! read again, a field is of a type no field of ours may have.
 
 use ::mongodb::bson::raw::cstr;
-use ::mongodb::bson::{Bson, RawBsonRef, RawDocument, RawDocumentBuf};
+use ::mongodb::bson::{Bson, DateTime, RawBsonRef, RawDocument, RawDocumentBuf};
 
 use super::op_time;
 use crate::apps::document::{Document, Name, Record, Type, Value};
@@ -17,7 +17,7 @@ const LONGEST_NAME: usize = 80;
 pub(super) fn event(raw: &RawDocument, collection: &str) -> Event {
     Event {
         at: raw.get_timestamp("clusterTime").ok().map(op_time),
-        wrote: raw.get_datetime("wallTime").ok().map(|t| t.timestamp_millis()),
+        wrote: raw.get_datetime("wallTime").ok().map(DateTime::timestamp_millis),
         what: what(raw, collection),
     }
 }

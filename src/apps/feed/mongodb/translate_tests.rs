@@ -2,7 +2,7 @@
 
 use ::mongodb::bson::oid::ObjectId;
 use ::mongodb::bson::spec::BinarySubtype;
-use ::mongodb::bson::{Binary, DateTime, Document as Doc, Timestamp, doc};
+use ::mongodb::bson::{Binary, Document as Doc, Timestamp, doc};
 
 use super::*;
 use crate::apps::feed::source::OpTime;

@@ -6,6 +6,7 @@ mod fake;
 mod file;
 mod following;
 mod starting;
+mod status;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
