@@ -42,8 +42,6 @@ pub struct Context {
     pub attempts: u32,
     /// Peers tried so far.
     pub tried: Tried,
-    /// The attempt uses a connection that served before.
-    pub reused_connection: bool,
     /// It asks for an upgrade, and is a tunnel if the upstream agrees.
     pub tunnel: bool,
     /// The client waits for `100 Continue` before it sends its body.
@@ -95,7 +93,6 @@ impl Context {
             last_peer: None,
             attempts: 0,
             tried: Tried::default(),
-            reused_connection: false,
             tunnel: false,
             awaits_continue: false,
             broken_body: false,

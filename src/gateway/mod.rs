@@ -18,7 +18,6 @@ use bytes::Bytes;
 use http::HeaderName;
 use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
-use pingora::protocols::Digest;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
@@ -73,19 +72,6 @@ impl ProxyHttp for Gateway {
 
     async fn upstream_peer(&self, _: &mut Session, ctx: &mut Context) -> Result<Box<HttpPeer>> {
         self.state.choose_peer(ctx)
-    }
-
-    async fn connected_to_upstream(
-        &self,
-        _: &mut Session,
-        reused: bool,
-        _: &HttpPeer,
-        _: std::os::unix::io::RawFd,
-        _: Option<&Digest>,
-        ctx: &mut Context,
-    ) -> Result<()> {
-        ctx.reused_connection = reused;
-        Ok(())
     }
 
     async fn upstream_request_filter(
