@@ -204,19 +204,22 @@ impl Record {
     /// The document again.
     #[must_use]
     pub fn unpack(&self) -> Document {
-        let mut rest = &*self.0;
-        let mut document = Document::default();
-        while let Some(field) = take_field(&mut rest) {
-            document.fields.push(field);
-        }
-        document
+        unpack(&self.0)
     }
 
-    /// Whether both hold the same fields.
-    #[must_use]
-    pub fn same(&self, other: &Self) -> bool {
-        self.0 == other.0
+    /// The packed form.
+    pub(super) const fn bytes(&self) -> &[u8] {
+        &self.0
     }
+}
+
+/// The document in a packed form.
+pub(super) fn unpack(mut packed: &[u8]) -> Document {
+    let mut document = Document::default();
+    while let Some(field) = take_field(&mut packed) {
+        document.fields.push(field);
+    }
+    document
 }
 
 fn take_field(rest: &mut &[u8]) -> Option<(Name, Value)> {
@@ -238,14 +241,26 @@ fn take_field(rest: &mut &[u8]) -> Option<(Name, Value)> {
     Some((name, value))
 }
 
+/// Up to this length one byte says it; longer ones follow this mark in four.
+const LONG: u8 = u8::MAX;
+
 fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    // BSON documents end at 16 MiB, so a length always fits.
-    out.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
+    match u8::try_from(bytes.len()) {
+        Ok(len) if len < LONG => out.push(len),
+        _ => {
+            out.push(LONG);
+            // BSON documents end at 16 MiB, so a length always fits.
+            out.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
+        }
+    }
     out.extend_from_slice(bytes);
 }
 
 fn take_bytes<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let len = u32::from_le_bytes(rest.split_off(..4)?.try_into().ok()?);
+    let len = match *rest.split_off_first()? {
+        LONG => u32::from_le_bytes(rest.split_off(..4)?.try_into().ok()?),
+        len => u32::from(len),
+    };
     rest.split_off(..usize::try_from(len).ok()?)
 }
 
@@ -264,10 +279,11 @@ mod tests {
         document.set("secret_encoding", Value::Null);
         document.set("jwtSecretKey", Value::string("x"));
         document.set("appName", Value::string("ignored"));
+        document.set("jwt_secretkey_previous", Value::string(&"long".repeat(100)));
         let again = document.pack().unpack();
         assert!(again == document);
         assert_eq!(again.look_alike(), Some(("jwtSecretKey", "jwt_secretkey")));
-        assert_eq!(again.fields.len(), 7);
+        assert_eq!(again.fields.len(), 8);
     }
 
     #[test]

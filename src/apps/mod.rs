@@ -5,6 +5,7 @@
 //! `server` feature keep it current.
 
 pub mod app;
+pub mod doc_id;
 pub mod document;
 pub mod json;
 pub mod reading;
@@ -17,6 +18,7 @@ pub mod feed;
 pub mod list;
 
 pub use app::{App, Policy, SecretEncoding, Secrets};
+pub use doc_id::DocId;
 pub use document::{Document, Value};
 pub use reading::Fault;
-pub use snapshot::{Applied, Apps, Counts, DocId, Snapshot};
+pub use snapshot::{Applied, Apps, Counts, Snapshot};

@@ -10,26 +10,10 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::app::{App, Policy, SecretEncoding};
+use super::doc_id::DocId;
 use super::document::{Document, Record};
-use super::reading::{self, Fault, Reading, Weak};
+use super::reading::{self, Fault, Reading};
 use super::table::Table;
-
-/// A document's `_id`, opaque; compared byte for byte.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum DocId {
-    /// A BSON object id, the common case.
-    ObjectId([u8; 12]),
-    /// Any other `_id`, as bytes that tell it from all others.
-    Other(Box<[u8]>),
-}
-
-impl DocId {
-    /// An `_id` that isn't an object id.
-    #[must_use]
-    pub fn from_bytes(bytes: &[u8]) -> Self {
-        Self::Other(bytes.into())
-    }
-}
 
 /// How many documents are in which state (`rtms_apps`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,16 +39,26 @@ impl Counts {
         self.jwt + self.open + self.disabled + self.unusable
     }
 
-    fn count(&mut self, policy: &Policy, weak: Weak, by: isize) {
-        let slot = match policy {
+    /// Counts a document in; `refused`: as unusable, whatever it says itself.
+    fn add(&mut self, app: &App, refused: bool) {
+        self.count(app, refused, 1);
+    }
+
+    fn remove(&mut self, app: &App, refused: bool) {
+        self.count(app, refused, -1);
+    }
+
+    fn count(&mut self, app: &App, refused: bool, by: isize) {
+        let slot = match &app.policy {
+            _ if refused => &mut self.unusable,
             Policy::Jwt(_) => &mut self.jwt,
             Policy::Open => &mut self.open,
             Policy::Disabled => &mut self.disabled,
             Policy::Unusable => &mut self.unusable,
         };
         *slot = slot.saturating_add_signed(by);
-        self.short_keys = self.short_keys.saturating_add_signed(by * isize::from(weak.short));
-        self.nul_keys = self.nul_keys.saturating_add_signed(by * isize::from(weak.trailing_nul));
+        self.short_keys = self.short_keys.saturating_add_signed(by * isize::from(app.weak.short));
+        self.nul_keys = self.nul_keys.saturating_add_signed(by * isize::from(app.weak.trailing_nul));
     }
 }
 
@@ -79,7 +73,7 @@ impl Snapshot {
     /// The app with this id, compared byte for byte.
     #[must_use]
     pub fn get(&self, app_id: &str) -> Option<&Arc<App>> {
-        self.table.get(app_id)
+        self.table.get(app_id, |app| app.has_id(app_id))
     }
 
     /// How many documents are in which state.
@@ -112,19 +106,14 @@ pub struct Applied {
     pub changed: bool,
 }
 
-/// One document as it is kept: its fields, and the app it made.
-struct Entry {
-    record: Record,
-    weak: Weak,
-    app: Option<Arc<App>>,
-}
-
 /// The writer: all documents by `_id`, and the next snapshot in the making.
 pub struct Apps {
     encoding: SecretEncoding,
-    documents: HashMap<DocId, Entry>,
+    /// By `_id`.
+    documents: Table,
     /// appIds that more than one document claims.
     contested: HashMap<Box<str>, Vec<DocId>>,
+    /// By appId.
     table: Table,
     counts: Counts,
     published: Arc<ArcSwap<Snapshot>>,
@@ -137,7 +126,7 @@ impl Apps {
         let table = Table::new();
         let counts = Counts::default();
         let published = Arc::new(ArcSwap::from_pointee(Snapshot { table: table.clone(), counts }));
-        Self { encoding, documents: HashMap::new(), contested: HashMap::new(), table, counts, published }
+        Self { encoding, documents: Table::new(), contested: HashMap::new(), table, counts, published }
     }
 
     /// Where requests find the snapshot in force.
@@ -148,38 +137,32 @@ impl Apps {
 
     /// How many documents there are.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub const fn len(&self) -> usize {
         self.documents.len()
     }
 
     /// Whether there is no document.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.documents.is_empty()
-    }
-
-    /// The `_id`s of all documents.
-    pub fn ids(&self) -> impl Iterator<Item = &DocId> {
-        self.documents.keys()
+    pub const fn is_empty(&self) -> bool {
+        self.documents.len() == 0
     }
 
     /// Puts a whole document in the place of its `_id` (insert, replace, or a point read).
-    pub fn upsert(&mut self, id: DocId, document: &Document) -> Applied {
+    pub fn upsert(&mut self, id: &DocId, document: &Document) -> Applied {
         let record = document.pack();
-        if let Some(entry) = self.documents.get(&id)
-            && entry.record.same(&record)
-        {
-            return self.unchanged(&id, document);
+        let reading = reading::read(document, self.encoding);
+        if self.entry(id).is_some_and(|entry| entry.record() == record.bytes()) {
+            return self.unchanged(id, reading);
         }
-        self.take_out(&id);
-        self.put_in(id, record, reading::read(document, self.encoding))
+        self.take_out(id);
+        self.put_in(id, &record, reading)
     }
 
     /// Changes some fields of a document. `None`: the `_id` is unknown, read the document.
     pub fn patch(&mut self, id: &DocId, change: impl FnOnce(&mut Document)) -> Option<Applied> {
-        let mut document = self.documents.get(id)?.record.unpack();
+        let mut document = self.entry(id)?.document();
         change(&mut document);
-        Some(self.upsert(id.clone(), &document))
+        Some(self.upsert(id, &document))
     }
 
     /// Removes a document; `false` if it wasn't there.
@@ -189,7 +172,7 @@ impl Apps {
 
     /// Forgets every document that `keep` does not know: the end of a full load.
     pub fn retain(&mut self, keep: impl Fn(&DocId) -> bool) -> usize {
-        let gone: Vec<DocId> = self.documents.keys().filter(|id| !keep(id)).cloned().collect();
+        let gone: Vec<DocId> = self.documents.iter().map(|app| app.owner()).filter(|id| !keep(id)).collect();
         for id in &gone {
             self.take_out(id);
         }
@@ -207,70 +190,77 @@ impl Apps {
         self.counts
     }
 
-    fn unchanged(&self, id: &DocId, document: &Document) -> Applied {
-        let Reading { app_id, fault, .. } = reading::read(document, self.encoding);
+    fn entry(&self, id: &DocId) -> Option<&Arc<App>> {
+        self.documents.get(id, |app| app.is_owned_by(id))
+    }
+
+    fn unchanged(&self, id: &DocId, reading: Reading) -> Applied {
+        let Reading { app_id, fault, .. } = reading;
         let contested = app_id.as_deref().is_some_and(|a| self.contested.get(a).is_some_and(|c| c.contains(id)));
         Applied { app_id, fault: fault.or(contested.then_some(Fault::Duplicate)), changed: false }
     }
 
-    fn put_in(&mut self, id: DocId, record: Record, reading: Reading) -> Applied {
+    fn put_in(&mut self, id: &DocId, record: &Record, reading: Reading) -> Applied {
         let Reading { app_id, policy, mut fault, weak } = reading;
-        let app = app_id.clone().map(|app_id| Arc::new(App { id: app_id, policy, owner: id.clone() }));
-        match &app {
-            None => self.counts.count(&Policy::Unusable, weak, 1),
-            Some(app) => {
-                if self.claim(app, weak) {
-                    fault = fault.or(Some(Fault::Duplicate));
-                }
-            }
+        let app = Arc::new(App::new(app_id.as_deref(), (policy, weak), id, record));
+        if self.claim(&app) {
+            fault = fault.or(Some(Fault::Duplicate));
         }
-        self.documents.insert(id, Entry { record, weak, app });
+        self.documents.insert(id, app, |app| app.is_owned_by(id));
         Applied { app_id, fault, changed: true }
     }
 
-    /// Enters `app` in the index; true if another document claims its appId too.
-    fn claim(&mut self, app: &Arc<App>, weak: Weak) -> bool {
-        if let Some(claimants) = self.contested.get_mut(&app.id) {
-            claimants.push(app.owner.clone());
-            self.counts.count(&Policy::Unusable, weak, 1);
-            return true;
-        }
-        let Some(before) = self.table.insert(Arc::clone(app)) else {
-            self.counts.count(&app.policy, weak, 1);
+    /// Enters `app` in the index by its appId; true if another document claims that too.
+    fn claim(&mut self, app: &Arc<App>) -> bool {
+        let Some(id) = app.id() else {
+            self.counts.add(app, true);
             return false;
         };
-        let weak_before = self.documents.get(&before.owner).map(|e| e.weak).unwrap_or_default();
-        self.counts.count(&before.policy, weak_before, -1);
-        self.counts.count(&Policy::Unusable, weak_before, 1);
-        self.counts.count(&Policy::Unusable, weak, 1);
-        self.table.insert(Arc::new(App { id: app.id.clone(), policy: Policy::Unusable, owner: app.owner.clone() }));
-        self.contested.insert(app.id.clone(), vec![before.owner.clone(), app.owner.clone()]);
+        if let Some(claimants) = self.contested.get_mut(id) {
+            claimants.push(app.owner());
+            self.counts.add(app, true);
+            return true;
+        }
+        let Some(before) = self.index(id, Arc::clone(app)) else {
+            self.counts.add(app, false);
+            return false;
+        };
+        self.counts.remove(&before, false);
+        self.counts.add(&before, true);
+        self.counts.add(app, true);
+        self.index(id, Arc::new(App::unusable(id, &app.owner())));
+        self.contested.insert(id.into(), vec![before.owner(), app.owner()]);
         true
     }
 
     fn take_out(&mut self, id: &DocId) -> bool {
-        let Some(Entry { weak, app, .. }) = self.documents.remove(id) else { return false };
-        let Some(app) = app else {
-            self.counts.count(&Policy::Unusable, weak, -1);
+        let Some(app) = self.documents.remove(id, |app| app.is_owned_by(id)) else { return false };
+        let Some(app_id) = app.id() else {
+            self.counts.remove(&app, true);
             return true;
         };
-        let Some(claimants) = self.contested.get_mut(&app.id) else {
-            self.counts.count(&app.policy, weak, -1);
-            self.table.remove(&app.id);
+        let Some(claimants) = self.contested.get_mut(app_id) else {
+            self.counts.remove(&app, false);
+            self.table.remove(app_id, |app| app.has_id(app_id));
             return true;
         };
         claimants.retain(|c| c != id);
-        self.counts.count(&Policy::Unusable, weak, -1);
+        self.counts.remove(&app, true);
         if let [last] = claimants.as_slice() {
             // One claimant is left: the appId is its own again.
-            if let Some(Entry { app: Some(heir), weak, .. }) = self.documents.get(last) {
-                self.counts.count(&Policy::Unusable, *weak, -1);
-                self.counts.count(&heir.policy, *weak, 1);
-                self.table.insert(Arc::clone(heir));
+            let last = last.clone();
+            self.contested.remove(app_id);
+            if let Some(heir) = self.entry(&last).cloned() {
+                self.counts.remove(&heir, true);
+                self.counts.add(&heir, false);
+                self.index(app_id, heir);
             }
-            self.contested.remove(&app.id);
         }
         true
+    }
+
+    fn index(&mut self, id: &str, app: Arc<App>) -> Option<Arc<App>> {
+        self.table.insert(id, app, |app| app.has_id(id))
     }
 }
 

@@ -1,19 +1,20 @@
-//! A persistent hash table: cloning it is two pointers, changing a clone copies two small nodes.
+//! A persistent hash table: cloning it is one pointer, changing a clone copies three small nodes.
 //!
 //! Two levels of [`FAN`] lead to a shard, an open-addressing table of its own. A change to a published table
-//! copies one branch and one shard (a few kilobytes at a million entries) and leaves the rest shared, so that a
-//! reader's snapshot is never disturbed and the writer never copies the map. Within one batch a node is copied
-//! at most once.
+//! copies the root, one branch and one shard (some kilobytes at a million entries) and leaves the rest shared, so
+//! that a reader's snapshot is never disturbed and the writer never copies the map. Within one batch a node is
+//! copied at most once. The table doesn't know its keys: whoever asks brings the hash and recognises the entry.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Arc;
 
 use super::app::App;
 
-const FAN_BITS: u32 = 6;
+/// A shard copies a reference to every app in it, each on a cache line of its own: so shards are many and small.
+const FAN_BITS: u32 = 7;
 const FAN: usize = 1 << FAN_BITS;
 
-/// Apps by appId.
+/// Apps, found by something that tells one from all others.
 #[derive(Clone)]
 pub struct Table {
     hasher: RandomState,
@@ -26,7 +27,7 @@ struct Branch {
     shards: [Arc<Shard>; FAN],
 }
 
-/// Open addressing with linear probing; the length is a power of two, or zero.
+/// Open addressing with linear probing; never full.
 #[derive(Clone, Default)]
 struct Shard {
     slots: Box<[Option<Slot>]>,
@@ -37,6 +38,13 @@ struct Shard {
 struct Slot {
     tag: u32,
     app: Arc<App>,
+}
+
+#[derive(Clone, Copy)]
+struct Place {
+    branch: usize,
+    shard: usize,
+    tag: u32,
 }
 
 impl Table {
@@ -52,26 +60,34 @@ impl Table {
         self.len
     }
 
-    /// The app with this id.
-    pub fn get(&self, id: &str) -> Option<&Arc<App>> {
-        let place = self.place(id);
-        self.branches.get(place.branch)?.shards.get(place.shard)?.get(place.tag, id)
+    /// The app with this key; `is` recognises it.
+    pub fn get<K: Hash + ?Sized>(&self, key: &K, is: impl Fn(&App) -> bool) -> Option<&Arc<App>> {
+        let place = self.place(key);
+        self.branches.get(place.branch)?.shards.get(place.shard)?.get(place.tag, is)
     }
 
-    /// Puts an app in the place of its id, and gives back who stood there.
-    pub fn insert(&mut self, app: Arc<App>) -> Option<Arc<App>> {
-        let place = self.place(&app.id);
-        let before = self.shard_mut(place)?.insert(place.tag, app);
+    /// Puts an app in the place of its key, and gives back who stood there.
+    pub fn insert<K: Hash + ?Sized>(&mut self, key: &K, app: Arc<App>, is: impl Fn(&App) -> bool) -> Option<Arc<App>> {
+        let place = self.place(key);
+        let before = self.shard_mut(place)?.insert(place.tag, app, is);
         self.len += usize::from(before.is_none());
         before
     }
 
-    /// Takes the app with this id out.
-    pub fn remove(&mut self, id: &str) -> Option<Arc<App>> {
-        let place = self.place(id);
-        let before = self.shard_mut(place)?.remove(place.tag, id);
+    /// Takes the app with this key out.
+    pub fn remove<K: Hash + ?Sized>(&mut self, key: &K, is: impl Fn(&App) -> bool) -> Option<Arc<App>> {
+        // Looked for first: a node must not be copied for nothing.
+        self.get(key, &is)?;
+        let place = self.place(key);
+        let before = self.shard_mut(place)?.remove(place.tag, is);
         self.len -= usize::from(before.is_some());
         before
+    }
+
+    /// All entries, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<App>> {
+        let shards = self.branches.iter().flat_map(|branch| branch.shards.iter());
+        shards.flat_map(|shard| shard.slots.iter().flatten().map(|slot| &slot.app))
     }
 
     fn shard_mut(&mut self, place: Place) -> Option<&mut Shard> {
@@ -79,53 +95,55 @@ impl Table {
         Arc::make_mut(branch).shards.get_mut(place.shard).map(Arc::make_mut)
     }
 
-    fn place(&self, id: &str) -> Place {
-        let hash = self.hasher.hash_one(id);
+    fn place<K: Hash + ?Sized>(&self, key: &K) -> Place {
+        let hash = self.hasher.hash_one(key);
         let bits = |shift: u32| (hash >> shift) as usize & (FAN - 1);
         Place { branch: bits(64 - FAN_BITS), shard: bits(64 - 2 * FAN_BITS), tag: hash as u32 }
     }
 }
 
-#[derive(Clone, Copy)]
-struct Place {
-    branch: usize,
-    shard: usize,
-    tag: u32,
-}
-
 impl Shard {
-    fn get(&self, tag: u32, id: &str) -> Option<&Arc<App>> {
-        self.find(tag, id).and_then(|at| self.slots.get(at)?.as_ref()).map(|slot| &slot.app)
+    fn get(&self, tag: u32, is: impl Fn(&App) -> bool) -> Option<&Arc<App>> {
+        self.find(tag, is).and_then(|at| self.slots.get(at)?.as_ref()).map(|slot| &slot.app)
+    }
+
+    /// Where a tag's probing begins: the tag as a fraction of the length.
+    fn home(&self, tag: u32) -> usize {
+        ((u64::from(tag) * self.slots.len() as u64) >> 32) as usize
+    }
+
+    fn after(&self, at: usize) -> usize {
+        if at + 1 < self.slots.len() { at + 1 } else { 0 }
     }
 
     /// The index of the entry, if it is here. Ends at the first empty slot; one always exists.
-    fn find(&self, tag: u32, id: &str) -> Option<usize> {
-        let mask = self.slots.len().checked_sub(1)?;
-        let mut at = tag as usize & mask;
+    fn find(&self, tag: u32, is: impl Fn(&App) -> bool) -> Option<usize> {
+        let mut at = self.home(tag);
         while let Some(slot) = self.slots.get(at)? {
-            if slot.tag == tag && *slot.app.id == *id {
+            if slot.tag == tag && is(&slot.app) {
                 return Some(at);
             }
-            at = (at + 1) & mask;
+            at = self.after(at);
         }
         None
     }
 
-    fn insert(&mut self, tag: u32, app: Arc<App>) -> Option<Arc<App>> {
-        if let Some(at) = self.find(tag, &app.id) {
+    fn insert(&mut self, tag: u32, app: Arc<App>, is: impl Fn(&App) -> bool) -> Option<Arc<App>> {
+        if let Some(at) = self.find(tag, is) {
             let slot = self.slots.get_mut(at)?.as_mut()?;
             return Some(std::mem::replace(&mut slot.app, app));
         }
-        if (self.used + 1) * 4 > self.slots.len() * 3 {
-            self.rebuild((self.slots.len() * 2).max(4), None);
+        // At most four of five slots are taken; a quarter more at a time keeps the memory of an app even.
+        if (self.used + 1) * 5 > self.slots.len() * 4 {
+            self.rebuild(self.slots.len() + self.slots.len() / 4 + 2, None);
         }
         self.place_new(Slot { tag, app });
         self.used += 1;
         None
     }
 
-    fn remove(&mut self, tag: u32, id: &str) -> Option<Arc<App>> {
-        let at = self.find(tag, id)?;
+    fn remove(&mut self, tag: u32, is: impl Fn(&App) -> bool) -> Option<Arc<App>> {
+        let at = self.find(tag, is)?;
         let gone = self.slots.get(at)?.as_ref()?.app.clone();
         // A hole would cut the probe chain of others: lay the shard out anew, it is small.
         self.rebuild(self.slots.len(), Some(at));
@@ -145,10 +163,9 @@ impl Shard {
     }
 
     fn place_new(&mut self, slot: Slot) {
-        let mask = self.slots.len().wrapping_sub(1);
-        let mut at = slot.tag as usize & mask;
+        let mut at = self.home(slot.tag);
         while let Some(Some(_)) = self.slots.get(at) {
-            at = (at + 1) & mask;
+            at = self.after(at);
         }
         if let Some(free) = self.slots.get_mut(at) {
             *free = Some(slot);
@@ -158,12 +175,14 @@ impl Shard {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::apps::{DocId, Policy};
     use std::collections::HashMap;
 
+    use super::*;
+    use crate::apps::DocId;
+
     fn app(id: &str) -> Arc<App> {
-        Arc::new(App { id: id.into(), policy: Policy::Open, owner: DocId::from_bytes(id.as_bytes()) })
+        let owner = DocId::from_bytes(id.as_bytes());
+        Arc::new(App::unusable(id, &owner))
     }
 
     #[test]
@@ -177,23 +196,28 @@ mod tests {
         };
         for step in 0..60_000 {
             let id = format!("TR{}", random(20_000));
+            let is = |app: &App| app.id() == Some(id.as_str());
             if random(3) == 0 {
-                assert_eq!(table.remove(&id).is_some(), model.remove(&id).is_some(), "{step}");
+                assert_eq!(table.remove(&id, is).is_some(), model.remove(&id).is_some(), "{step}");
             } else {
                 let entry = app(&id);
-                assert_eq!(table.insert(Arc::clone(&entry)).is_some(), model.insert(id, entry).is_some(), "{step}");
+                let before = table.insert(&id, Arc::clone(&entry), is).is_some();
+                assert_eq!(before, model.insert(id, entry).is_some(), "{step}");
             }
         }
         let before = table.clone();
+        assert_eq!(before.iter().count(), model.len());
         for n in 0..20_000 {
-            table.remove(&format!("TR{n}"));
+            let id = format!("TR{n}");
+            table.remove(&id, |app| app.id() == Some(&id));
         }
         assert_eq!(table.len(), 0);
         assert_eq!(before.len(), model.len());
         for n in 0..20_000 {
             let id = format!("TR{n}");
-            assert_eq!(before.get(&id).map(Arc::as_ptr), model.get(&id).map(Arc::as_ptr), "{id}");
-            assert!(table.get(&id).is_none());
+            let is = |app: &App| app.id() == Some(id.as_str());
+            assert_eq!(before.get(&id, is).map(Arc::as_ptr), model.get(&id).map(Arc::as_ptr), "{id}");
+            assert!(table.get(&id, is).is_none());
         }
     }
 }

@@ -23,7 +23,7 @@ use super::driver::stopped;
 use super::report::Report;
 use super::status::LastLoad;
 use super::words::{Alarm, Change, Phase, ReloadCause};
-use crate::apps::snapshot::{Apps, DocId};
+use crate::apps::{Apps, DocId};
 use crate::apps::{json, list};
 
 /// Between two looks.
@@ -212,7 +212,7 @@ impl Watch {
             let before = self.apps.len();
             // What isn't an object is a document without an appId: nobody's app, but counted and told of.
             let document = json::document(entry).unwrap_or_default();
-            let applied = self.apps.upsert(id.clone(), &document);
+            let applied = self.apps.upsert(id, &document);
             let kind = if self.apps.len() > before { Change::Insert } else { Change::Update };
             if applied.changed && wrote.is_some() {
                 self.report.changed(kind);

@@ -11,7 +11,7 @@ use super::report::Report;
 use super::source::{Documents, Event, OpTime, What};
 use super::words::{Change, ReloadCause};
 use crate::apps::Document;
-use crate::apps::snapshot::{Applied, Apps, DocId};
+use crate::apps::{Applied, Apps, DocId};
 
 /// Documents asked for in one read.
 const READ_AT_ONCE: usize = 1000;
@@ -71,7 +71,7 @@ impl Ledger {
             What::Unknown => self.report.changed(Change::Unknown),
             What::Put(id, _, kind) if self.is_old(at, &id) => self.owe(id, kind),
             What::Put(id, document, kind) => {
-                let applied = self.apps.upsert(id.clone(), &document);
+                let applied = self.apps.upsert(&id, &document);
                 self.applied(&id, applied, kind, wrote);
             }
             What::Patch(id, patch) if !self.is_old(at, &id) => {
@@ -143,7 +143,7 @@ impl Ledger {
         for (id, record) in read.found {
             missing.remove(&id);
             let kind = self.settle(&id, read.at);
-            let applied = self.apps.upsert(id.clone(), &record.unpack());
+            let applied = self.apps.upsert(&id, &record.unpack());
             self.applied(&id, applied, kind, None);
         }
         for id in missing {
@@ -192,7 +192,7 @@ impl Ledger {
 
     /// Puts one document of a comparison or a full load in its place.
     pub(super) fn merge(&mut self, id: &DocId, document: &Document, comparing: bool) {
-        let applied = self.apps.upsert(id.clone(), document);
+        let applied = self.apps.upsert(id, document);
         if applied.changed && comparing {
             self.report.changed(Change::Reconciled);
         }

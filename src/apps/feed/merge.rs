@@ -6,9 +6,9 @@ use std::vec;
 
 use super::ledger::Ledger;
 use super::source::{Documents, OpTime};
+use crate::apps::DocId;
 use crate::apps::Value;
 use crate::apps::document::{Document, Record};
-use crate::apps::snapshot::DocId;
 
 const SLICE: usize = 4096;
 

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use super::status::{Status, Unusable};
 use super::words::Change;
 use super::{Events, ReloadCause};
-use crate::apps::snapshot::{Applied, Apps, DocId};
+use crate::apps::{Applied, Apps, DocId};
 use crate::apps::{Fault, Policy, Snapshot};
 
 const LISTED: usize = 100;

@@ -11,8 +11,8 @@ use tokio::sync::mpsc;
 
 use super::failure::Failure;
 use super::words::{Change, ReloadCause};
+use crate::apps::DocId;
 use crate::apps::document::{Document, Name, Record, Type, Value};
-use crate::apps::snapshot::DocId;
 
 /// A moment of the store's logical clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -18,7 +18,7 @@ use super::report::Report;
 use super::source::{Batch, Documents, OpTime, Token};
 use super::status::Status;
 use super::words::{Alarm, Phase, ReloadCause};
-use crate::apps::snapshot::{Apps, DocId};
+use crate::apps::{Apps, DocId};
 
 /// How fast full reloads and comparisons may follow each other.
 #[derive(Clone, Copy, Debug)]

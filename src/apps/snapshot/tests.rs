@@ -27,12 +27,12 @@ fn state(apps: &mut Apps, app: &str) -> Option<&'static str> {
 #[test]
 fn two_documents_with_one_app_id_are_both_unusable_until_one_is_gone() {
     let mut apps = Apps::new(SecretEncoding::Raw);
-    apps.upsert(id(1), &doc("A", Some("s1")));
-    let second = apps.upsert(id(2), &doc("A", None));
+    apps.upsert(&id(1), &doc("A", Some("s1")));
+    let second = apps.upsert(&id(2), &doc("A", None));
     assert_eq!(second.fault, Some(Fault::Duplicate));
     assert_eq!(state(&mut apps, "A"), Some("unusable"));
     assert_eq!(apps.counts(), Counts { unusable: 2, short_keys: 1, ..Counts::default() });
-    apps.upsert(id(3), &doc("A", None));
+    apps.upsert(&id(3), &doc("A", None));
     apps.remove(&id(2));
     assert_eq!(state(&mut apps, "A"), Some("unusable"));
     apps.remove(&id(3));
@@ -43,11 +43,11 @@ fn two_documents_with_one_app_id_are_both_unusable_until_one_is_gone() {
 #[test]
 fn a_document_that_changes_its_app_id_frees_the_old_one() {
     let mut apps = Apps::new(SecretEncoding::Raw);
-    apps.upsert(id(1), &doc("A", Some("s")));
+    apps.upsert(&id(1), &doc("A", Some("s")));
     apps.patch(&id(1), |d| d.set("appId", Value::string("B")));
     assert_eq!(state(&mut apps, "A"), None);
     assert_eq!(state(&mut apps, "B"), Some("jwt"));
-    apps.upsert(id(2), &doc("A", None));
+    apps.upsert(&id(2), &doc("A", None));
     apps.patch(&id(1), |d| d.set("appId", Value::string("A")));
     assert_eq!(state(&mut apps, "A"), Some("unusable"));
     apps.patch(&id(2), |d| d.set("appId", Value::string("B")));
@@ -58,7 +58,7 @@ fn a_document_that_changes_its_app_id_frees_the_old_one() {
 #[test]
 fn a_senseless_change_never_leaves_the_old_secret_in_force() {
     let mut apps = Apps::new(SecretEncoding::Raw);
-    apps.upsert(id(1), &doc("A", Some("s")));
+    apps.upsert(&id(1), &doc("A", Some("s")));
     apps.patch(&id(1), |d| d.set("jwt_secretkey", Value::Bool(true)));
     assert_eq!(state(&mut apps, "A"), Some("unusable"));
     apps.patch(&id(1), |d| d.set("appId", Value::Null));
@@ -70,7 +70,7 @@ fn a_senseless_change_never_leaves_the_old_secret_in_force() {
 #[test]
 fn a_published_snapshot_never_changes() {
     let mut apps = Apps::new(SecretEncoding::Raw);
-    apps.upsert(id(1), &doc("A", Some("s")));
+    apps.upsert(&id(1), &doc("A", Some("s")));
     apps.publish();
     let before = apps.published().load_full();
     apps.remove(&id(1));

@@ -91,7 +91,7 @@ impl Case {
         let query = self.query.as_deref().map(str::as_bytes);
         let head = Head { path: &self.path, captures: &captures, query, headers: &headers };
         let mut apps = Apps::new(SecretEncoding::Raw);
-        apps.upsert(DocId::from_bytes(b"1"), &self.document);
+        apps.upsert(&DocId::from_bytes(b"1"), &self.document);
         apps.publish();
         let mut scratch = Vec::new();
         let verdict = judge(&self.rule, &head, &apps.published().load(), Now(self.now_ms), &mut scratch)?;

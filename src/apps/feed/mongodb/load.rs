@@ -10,8 +10,8 @@ use tokio::time::timeout;
 
 use super::errors::Translator;
 use super::{Failure, FailureKind, op_time, translate};
+use crate::apps::DocId;
 use crate::apps::feed::source::{Documents, OpTime};
-use crate::apps::snapshot::DocId;
 
 /// Documents in one reply. Small enough not to keep a thread for long.
 const BATCH: u32 = 2000;

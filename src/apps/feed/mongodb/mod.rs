@@ -24,7 +24,7 @@ use self::errors::Translator;
 pub(super) use self::translate::name;
 use super::failure::{Failure, FailureKind};
 use super::source::{Documents, OpTime, Signal, Source, Token};
-use crate::apps::snapshot::DocId;
+use crate::apps::DocId;
 
 /// How long leaving may take.
 const LEAVE: Duration = Duration::from_millis(500);

@@ -5,10 +5,10 @@ use ::mongodb::bson::raw::cstr;
 use ::mongodb::bson::{Bson, DateTime, RawBsonRef, RawDocument, RawDocumentBuf};
 
 use super::op_time;
+use crate::apps::DocId;
 use crate::apps::document::{Document, Name, Record, Type, Value};
 use crate::apps::feed::source::{Event, Patch, What};
 use crate::apps::feed::words::{Change, ReloadCause};
-use crate::apps::snapshot::DocId;
 
 /// The longest an `_id` is written out.
 const LONGEST_NAME: usize = 80;

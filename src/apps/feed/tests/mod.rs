@@ -17,7 +17,7 @@ use super::source::{Batch, Documents, Event, OpTime, Patch, Token, What};
 use super::supervisor::{Command, Input, Pace, Supervisor};
 use super::{Alarm, Change, Events, Phase, ReloadCause, SourceKind, Status};
 use crate::apps::document::{Document, Value};
-use crate::apps::snapshot::{Apps, Counts, DocId};
+use crate::apps::{Apps, Counts, DocId};
 use crate::apps::{Policy, SecretEncoding, Snapshot};
 
 /// Notes what the feed tells.
