@@ -51,10 +51,13 @@ pub(super) async fn run(mut watch: Watch, mut stop: watch::Receiver<bool>, ready
             () = stopped(&mut stop) => break,
             looked = looked => looked,
         };
-        let Ok((again, next)) = next else {
-            tracing::error!("apps: the task that watches the file panicked; the apps in force stay as they are");
-            status.failed("the task that watches the file panicked".to_owned());
-            return;
+        let (again, next) = match next {
+            Ok(next) => next,
+            // Nobody would look at the file any more: as loud as a panic of the feed itself.
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => break,
+            },
         };
         watch = again;
         if status.ready()

@@ -30,6 +30,8 @@ pub(super) struct Ledger {
     touched: Option<HashSet<DocId>>,
     /// The latest moment anything here is known to be as new as.
     newest: OpTime,
+    /// How far the stream has come, which may be far behind what reads have seen.
+    streamed: OpTime,
     /// Something changed since the last publish.
     dirty: bool,
 }
@@ -44,6 +46,7 @@ impl Ledger {
             owed: HashMap::new(),
             touched: None,
             newest: OpTime::default(),
+            streamed: OpTime::default(),
             dirty: false,
         }
     }
@@ -58,9 +61,10 @@ impl Ledger {
             }
         }
         self.publish();
-        // Later events come later: a floor that lies behind has done its work.
-        let newest = self.newest;
-        self.floors.retain(|_, floor| *floor >= newest);
+        // Later events come later: a floor that the *stream* has passed has done its work. What reads have seen
+        // says nothing about which events are still to come.
+        let streamed = self.streamed;
+        self.floors.retain(|_, floor| *floor >= streamed);
         gone
     }
 
@@ -85,7 +89,8 @@ impl Ledger {
             What::Remove(id) if self.is_old(at, &id) => self.owe(id, Change::Delete),
             What::Remove(id) => self.removed(&id, Change::Delete, wrote),
         }
-        self.newest = self.newest.max(at.unwrap_or_default());
+        self.streamed = self.streamed.max(at.unwrap_or_default());
+        self.newest = self.newest.max(self.streamed);
         None
     }
 
@@ -208,6 +213,7 @@ impl Ledger {
         self.touched = None;
         self.horizon = at;
         self.newest = known(at);
+        self.streamed = OpTime::default();
         self.report.publish(&mut self.apps);
         self.dirty = false;
     }

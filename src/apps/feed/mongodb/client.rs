@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::errors::{Translator, readable};
 use super::{Failure, FailureKind};
-use crate::request::percent;
+use crate::percent;
 
 const APP_NAME: &str = "rtms-gateway";
 const HEARTBEAT: Duration = Duration::from_secs(5);

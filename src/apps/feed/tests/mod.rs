@@ -5,6 +5,7 @@ mod failures;
 mod fake;
 mod file;
 mod following;
+mod lagging;
 mod starting;
 mod status;
 

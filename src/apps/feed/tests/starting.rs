@@ -145,3 +145,17 @@ async fn a_second_load_that_has_the_apps_again_ends_the_alarm() {
     assert_eq!(rig.states(&["A", "B", "C", "X"]), "open disabled open -");
     assert!(rig.status.alarms().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_later_read_of_another_document_does_not_make_older_events_of_the_first_applicable() {
+    let mut rig = Rig::following(&[(1, "A:s"), (2, "B")]);
+    // The stream lags far behind the store, so a read sees what its events will only tell later.
+    rig.batch(vec![event(101, What::Doubtful(id(1)))]);
+    rig.give(Input::Read(Ok(documents(&[(1, "A!")], 200))));
+    rig.batch(vec![event(102, What::Doubtful(id(2)))]);
+    rig.give(Input::Read(Ok(documents(&[(2, "B")], 210))));
+    rig.batch(vec![insert(103, 3, "C")]);
+    let old = event(150, What::Put(id(1), document("A"), Change::Replace));
+    assert_eq!(rig.batch(vec![old]), [Command::Read(vec![id(1)])]);
+    assert_eq!(rig.states(&["A"]), "disabled", "what was revoked stays so");
+}
