@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::json;
 
-use crate::apps::reading::valid_app_id;
+use crate::apps::reading::{decode_base64, valid_app_id};
 use crate::auth::provider;
 use crate::{config, server, telemetry};
 
@@ -129,9 +129,9 @@ impl Token {
             return fail(UNUSABLE, &format!("{} is not set; it must hold the app's secret", self.secret_env));
         };
         let key = if self.base64 {
-            match EncodingKey::from_base64_secret(&secret) {
-                Ok(key) => key,
-                Err(_) => return fail(UNUSABLE, &format!("{} is not base64", self.secret_env)),
+            match decode_base64(&secret) {
+                Some(key) => EncodingKey::from_secret(&key),
+                None => return fail(UNUSABLE, &format!("{} is not base64", self.secret_env)),
             }
         } else {
             EncodingKey::from_secret(secret.as_bytes())

@@ -26,3 +26,10 @@ pub enum StartError {
     #[error("{0}")]
     Process(String),
 }
+
+impl StartError {
+    /// Something is wrong with a file.
+    pub fn file(path: &std::path::Path, problem: &dyn std::fmt::Display) -> Self {
+        Self::File { path: path.to_owned(), problem: problem.to_string() }
+    }
+}

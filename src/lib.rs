@@ -24,6 +24,7 @@
 pub mod apps;
 pub mod auth;
 pub mod json;
+pub mod percent;
 pub mod reason;
 pub mod request;
 pub mod routing;
@@ -40,6 +41,8 @@ pub mod error;
 pub mod gateway;
 #[cfg(feature = "server")]
 pub mod listener;
+#[cfg(feature = "server")]
+mod pem;
 #[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "server")]

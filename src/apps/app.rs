@@ -7,7 +7,7 @@ use zeroize::Zeroize as _;
 use super::doc_id::DocId;
 use super::document::{self, Document, Record};
 use super::reading::Weak;
-use crate::auth::hmac::HmacKey;
+use crate::apps::key::HmacKey;
 
 /// How a secret stands in a document.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! HMAC-SHA256 with a prepared key (RFC 2104): the two states after the padded key, 64 bytes an app.
+//! A secret as it is kept: HMAC-SHA256 with a prepared key (RFC 2104): the two states after the padded key, 64 bytes an app.
 //!
 //! A key is hashed once, when its document arrives; a token then costs its own blocks and two more. The secret
 //! itself isn't kept. `jsonwebtoken` over `ring` is the independent reference this is tested against.

@@ -8,6 +8,7 @@ pub mod app;
 pub mod doc_id;
 pub mod document;
 pub mod json;
+pub mod key;
 pub mod reading;
 pub mod snapshot;
 mod table;

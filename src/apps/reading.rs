@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::app::{Policy, SecretEncoding, Secrets};
 use super::document::{Document, Value};
-use crate::auth::hmac::HmacKey;
+use crate::apps::key::HmacKey;
 
 /// What is wrong with a document. Never carries a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -162,26 +162,27 @@ fn date(document: &Document, field: &'static str) -> Result<Option<i64>, Fault> 
     }
 }
 
-/// The prepared key of a secret. Base64 in either alphabet, padded or not; trailing bits must be zero, so that a
-/// key has one spelling.
+/// A secret's base64 in either alphabet, padded or not; trailing bits must be zero, so that a key has one spelling.
+#[must_use]
+pub fn decode_base64(secret: &str) -> Option<Zeroizing<Vec<u8>>> {
+    const EITHER: GeneralPurposeConfig =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, EITHER);
+    const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, EITHER);
+    STANDARD.decode(secret).or_else(|_| URL_SAFE.decode(secret)).map(Zeroizing::new).ok()
+}
+
+/// The prepared key of a secret.
 fn key(
     document: &Document,
     field: &'static str,
     encoding: SecretEncoding,
     weak: &mut Weak,
 ) -> Result<Option<HmacKey>, Fault> {
-    const EITHER: GeneralPurposeConfig =
-        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, EITHER);
-    const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, EITHER);
     let Some(secret) = string(document, field)? else { return Ok(None) };
     let bytes = match encoding {
         SecretEncoding::Raw => Zeroizing::new(secret.as_bytes().to_vec()),
-        SecretEncoding::Base64 => STANDARD
-            .decode(secret)
-            .or_else(|_| URL_SAFE.decode(secret))
-            .map(Zeroizing::new)
-            .map_err(|_| Fault::Undecodable(field))?,
+        SecretEncoding::Base64 => decode_base64(secret).ok_or(Fault::Undecodable(field))?,
     };
     if bytes.is_empty() {
         return Err(Fault::EmptySecret(field));

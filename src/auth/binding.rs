@@ -1,7 +1,17 @@
 //! Does the token speak for whom the request names?
 
 use crate::reason::Reason;
-use crate::request::identities::{Kind, Vouch};
+use crate::request::identities::{Kind, Named};
+
+/// How many of the kinds a request names the token must vouch for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Vouch {
+    /// Every one.
+    #[default]
+    All,
+    /// One is enough; those the token has must still be equal.
+    Any,
+}
 
 /// For whom a verified token speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,35 +64,6 @@ impl<'t> Binding<'t> {
         self.tally
     }
 
-    /// The request names `value` as `kind`; for the client kinds, `value` is the whole `clientId`. An empty value
-    /// names nothing.
-    ///
-    /// # Errors
-    /// The kind's mismatch, where the token says otherwise; a `clientId` with fewer than two `/` names nobody that
-    /// a token could vouch for.
-    pub fn name(&mut self, kind: Kind, value: &str) -> Result<(), Reason> {
-        if value.is_empty() {
-            return Ok(());
-        }
-        match kind {
-            Kind::AppId => equal(value, self.subject.app, kind),
-            Kind::ClientApp => equal(split_client(value, kind)?.0, self.subject.app, kind),
-            Kind::UserId => self.user(value),
-            Kind::ClientUser => match split_client(value, kind)?.1 {
-                "" => Ok(()),
-                user => self.user(user),
-            },
-            Kind::CustomerId => {
-                let Some(customer) = self.subject.customer else {
-                    self.tally.customer_unvouched = true;
-                    return Ok(());
-                };
-                self.tally.vouched = true;
-                equal(value, customer, kind)
-            }
-        }
-    }
-
     fn user(&mut self, value: &str) -> Result<(), Reason> {
         let Some(user) = self.subject.user else {
             self.tally.user_unvouched = true;
@@ -106,6 +87,32 @@ impl<'t> Binding<'t> {
             Err(Reason::CustomerMismatch)
         } else {
             Ok(())
+        }
+    }
+}
+
+impl Named for Binding<'_> {
+    /// Compares with the token; a `clientId` with fewer than two `/` names nobody that a token could vouch for.
+    fn name(&mut self, kind: Kind, value: &str) -> Result<(), Reason> {
+        if value.is_empty() {
+            return Ok(());
+        }
+        match kind {
+            Kind::AppId => equal(value, self.subject.app, kind),
+            Kind::ClientApp => equal(split_client(value, kind)?.0, self.subject.app, kind),
+            Kind::UserId => self.user(value),
+            Kind::ClientUser => match split_client(value, kind)?.1 {
+                "" => Ok(()),
+                user => self.user(user),
+            },
+            Kind::CustomerId => {
+                let Some(customer) = self.subject.customer else {
+                    self.tally.customer_unvouched = true;
+                    return Ok(());
+                };
+                self.tally.vouched = true;
+                equal(value, customer, kind)
+            }
         }
     }
 }

@@ -8,12 +8,12 @@ use std::hint::black_box;
 use std::sync::LazyLock;
 
 use super::bearer;
-use super::binding::{Binding, Subject, Tally};
-use super::hmac::HmacKey;
+use super::binding::{Binding, Subject, Tally, Vouch};
 use super::token::{Claims, Parts, Unverified};
+use crate::apps::key::HmacKey;
 use crate::apps::{Policy, Secrets, Snapshot};
 use crate::reason::Reason;
-use crate::request::identities::{Head, Places, Vouch};
+use crate::request::identities::{Head, Places};
 
 /// How tokens are judged, gateway-wide.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -71,6 +71,15 @@ pub enum KeyUsed {
     Previous,
 }
 
+/// What a judgement found.
+#[derive(Debug)]
+pub struct Judgement<'b> {
+    /// The secret that signed the token, also where something else is wrong with it.
+    pub key: Option<KeyUsed>,
+    /// Whether the request may go on, or the one reason for which it is turned away.
+    pub verdict: Result<Verdict<'b>, Reason>,
+}
+
 /// A request that may go on.
 #[derive(Debug)]
 pub enum Verdict<'b> {
@@ -87,8 +96,6 @@ pub struct Verified<'b> {
     pub user: Option<Cow<'b, str>>,
     /// The token's customer.
     pub customer: Option<Cow<'b, str>>,
-    /// The secret that signed it.
-    pub key: KeyUsed,
     /// `exp` is so far ahead that it was probably meant in milliseconds.
     pub suspect_exp: bool,
     /// What the head named.
@@ -113,19 +120,10 @@ pub const fn subject<'s>(app: &'s str, user: Option<&'s str>, customer: Option<&
 const SUSPECT_EXP: f64 = 1e11;
 
 /// Judges a request. `scratch` is overwritten; the verdict borrows from it.
-///
-/// # Errors
-/// The one reason for which the request is turned away.
-pub fn judge<'b>(
-    rule: &Rule,
-    head: &Head<'_>,
-    apps: &Snapshot,
-    now: Now,
-    scratch: &'b mut Vec<u8>,
-) -> Result<Verdict<'b>, Reason> {
+pub fn judge<'b>(rule: &Rule, head: &Head<'_>, apps: &Snapshot, now: Now, scratch: &'b mut Vec<u8>) -> Judgement<'b> {
     let refused = match apps.get(rule.app_id(head)).map(|app| &app.policy) {
-        Some(Policy::Jwt(secrets)) => return verified(rule, head, secrets, now, scratch).map(Verdict::Verified),
-        Some(Policy::Open) if !rule.reject_open_apps => return Ok(Verdict::Open),
+        Some(Policy::Jwt(secrets)) => return judge_token(rule, head, secrets, now, scratch),
+        Some(Policy::Open) if !rule.reject_open_apps => return Judgement { key: None, verdict: Ok(Verdict::Open) },
         Some(Policy::Open | Policy::Unusable) => Reason::AppUnusable,
         Some(Policy::Disabled) => Reason::AppDisabled,
         None => Reason::AppUnknown,
@@ -134,37 +132,48 @@ pub fn judge<'b>(
     static NOBODY: LazyLock<HmacKey> = LazyLock::new(|| HmacKey::new(b"no app has this key"));
     let checked = unverified(rule, head, scratch).map(|token| token.signed_by(&NOBODY));
     let _ = black_box(checked);
-    Err(refused)
+    Judgement { key: None, verdict: Err(refused) }
 }
 
 fn unverified<'r>(rule: &Rule, head: &Head<'r>, scratch: &mut Vec<u8>) -> Result<Unverified<'r>, Reason> {
     Parts::split(bearer::token(head.headers, rule.token.max_bytes)?)?.check_header(scratch)
 }
 
-fn verified<'b>(
+fn judge_token<'b>(
     rule: &Rule,
     head: &Head<'_>,
     secrets: &Secrets,
     now: Now,
     scratch: &'b mut Vec<u8>,
-) -> Result<Verified<'b>, Reason> {
-    let app_id = rule.app_id(head);
-    let token = unverified(rule, head, scratch)?;
-    let key = signer(&token, secrets, now).ok_or(Reason::SignatureInvalid)?;
-    let claims = token.claims(scratch)?;
+) -> Judgement<'b> {
+    let token = match unverified(rule, head, scratch) {
+        Ok(token) => token,
+        Err(reason) => return Judgement { key: None, verdict: Err(reason) },
+    };
+    let Some(key) = signer(&token, secrets, now) else {
+        return Judgement { key: None, verdict: Err(Reason::SignatureInvalid) };
+    };
+    let verdict = token.claims(scratch).and_then(|claims| {
+        check_who(&claims, rule.app_id(head), rule.token.require_user_claim)?;
+        check_when(&claims, secrets.valid_after, &rule.token, now.seconds())?;
+        bind(rule, head, claims)
+    });
+    Judgement { key: Some(key), verdict: verdict.map(Verdict::Verified) }
+}
+
+/// Binds a good token's claims to what the head names.
+fn bind<'b>(rule: &Rule, head: &Head<'_>, claims: Claims<'b>) -> Result<Verified<'b>, Reason> {
     let suspect_exp = claims.exp.is_some_and(|exp| exp >= SUSPECT_EXP);
-    check_who(&claims, app_id, rule.token.require_user_claim)?;
-    check_when(&claims, secrets.valid_after, &rule.token, now.seconds())?;
     let Claims { user, app_user, customer, .. } = claims;
     let user = user.or(app_user);
-    let subject = subject(app_id, user.as_deref(), customer.as_deref());
+    let subject = subject(rule.app_id(head), user.as_deref(), customer.as_deref());
     let mut binding = Binding::new(&subject, rule.vouch);
     rule.places.bind_head(head, &mut binding)?;
     let tally = binding.tally();
     if rule.places.body().is_none() {
         binding.finish()?;
     }
-    Ok(Verified { user, customer, key, suspect_exp, tally })
+    Ok(Verified { user, customer, suspect_exp, tally })
 }
 
 fn signer(token: &Unverified<'_>, secrets: &Secrets, now: Now) -> Option<KeyUsed> {

@@ -5,7 +5,6 @@
 pub mod bearer;
 pub mod binding;
 pub mod decision;
-pub mod hmac;
 #[cfg(feature = "server")]
 pub mod provider;
 pub mod rejection;

@@ -5,9 +5,9 @@
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 
-use super::hmac::HmacKey;
 use super::provider;
 use super::token::Parts;
+use crate::apps::key::HmacKey;
 
 /// Whether the two agree: a good token verifies with both, a tampered one with neither.
 #[must_use]

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::hmac::HmacKey;
+use crate::apps::key::HmacKey;
 use crate::json::{Malformed, Names, Reader, Value};
 use crate::reason::Reason;
 

@@ -11,7 +11,7 @@ use super::nearest;
 use super::settings;
 use super::values::Size;
 use super::yaml_path::YamlPath;
-use crate::request::identities::Vouch;
+use crate::auth::binding::Vouch;
 use crate::routing::{MethodSet, RouteTable, Segment, Template};
 
 /// The most of a body that is read before forwarding: as much as can be replayed to an upstream.

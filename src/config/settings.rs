@@ -7,8 +7,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::auth::binding::Vouch;
 use crate::auth::rejection::Form;
-use crate::request::identities::{Places, Vouch};
+use crate::request::identities::Places;
 use crate::routing::{MethodSet, Template};
 
 /// A whole configuration, ready to be put in force.

@@ -4,18 +4,19 @@ use std::cell::RefCell;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Version, header};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method, Uri, Version, header};
 use pingora::http::RequestHeader;
 use pingora_proxy::Session;
 
 use super::context::{Context, Identity};
 use super::state::State;
-use crate::auth::binding::Tally;
+use crate::auth::binding::{Tally, Vouch};
 use crate::auth::decision::{self, KeyUsed, Now, Rule, Verdict};
 use crate::reason::Reason;
 use crate::request::body::BodyPlaces;
 use crate::request::head;
-use crate::request::identities::{Head, Vouch};
+use crate::request::identities::Head;
 use crate::request::request_id;
 use crate::request::target::Target;
 
@@ -51,7 +52,7 @@ impl State {
         session.set_write_timeout(Some(self.limits.write_timeout));
         let headers = &session.req_header().headers;
         ctx.fresh_id = request_id::fresh_unless_good(headers.get_all(super::REQUEST_ID).iter());
-        ctx.tunnel = session.is_upgrade_req();
+        ctx.tunnel = asks_for_websocket(session.req_header());
         ctx.awaits_continue = expects_continue(session.req_header());
     }
 
@@ -101,7 +102,7 @@ impl State {
         let step = self.judge_target(request, &target, ctx);
         if let Some(target) = rewritten {
             // What was checked is what is forwarded.
-            session.req_header_mut().set_raw_path(&target).map_err(|_| Reason::PathAmbiguous)?;
+            set_target(session.req_header_mut(), &target).ok_or(Reason::PathAmbiguous)?;
         }
         let step = step?;
         self.bound_body(session, ctx, &step)?;
@@ -146,11 +147,14 @@ impl State {
     /// Judges the token; what the head named, or `None` for an app without JWT.
     fn judge_token(&self, rule: &Rule, head: &Head<'_>, ctx: &mut Context) -> Result<Option<Tally>, Reason> {
         SCRATCH.with_borrow_mut(|scratch| {
-            let verified = match decision::judge(rule, head, &self.apps.load(), now(), scratch)? {
+            let judgement = decision::judge(rule, head, &self.apps.load(), now(), scratch);
+            if let Some(key) = judgement.key {
+                self.metrics.key_matched(key == KeyUsed::Previous);
+            }
+            let verified = match judgement.verdict? {
                 Verdict::Open => return Ok(None),
                 Verdict::Verified(verified) => verified,
             };
-            self.metrics.key_matched(verified.key == KeyUsed::Previous);
             if verified.suspect_exp {
                 self.metrics.suspect_exp();
             }
@@ -229,6 +233,17 @@ impl RawHead {
     }
 }
 
+/// Replaces the target by one in origin form. HTTP/2 has its authority in the same place, which stays.
+fn set_target(request: &mut RequestHeader, target: &[u8]) -> Option<()> {
+    if request.uri.authority().is_none() {
+        return request.set_raw_path(target).ok();
+    }
+    let mut parts = request.uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(target).ok()?);
+    request.set_uri(Uri::from_parts(parts).ok()?);
+    Some(())
+}
+
 /// The length the head announces; more than fits a number is too long for any bound.
 fn content_length(request: &RequestHeader) -> Option<u64> {
     let value = request.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?;
@@ -245,6 +260,19 @@ fn preflight_method(request: &RequestHeader) -> Result<Option<Method>, Reason> {
         }
         _ => Ok(None),
     }
+}
+
+/// A WebSocket handshake (RFC 6455 section 4.1). Any other upgrade is refused by stripping it, so it must not get a
+/// tunnel's patience either.
+fn asks_for_websocket(request: &RequestHeader) -> bool {
+    let lists = |name, word: &str| {
+        let values = request.headers.get_all(name).iter().filter_map(|v| v.to_str().ok());
+        values.flat_map(|v| v.split(',')).any(|token| token.trim().eq_ignore_ascii_case(word))
+    };
+    request.method == Method::GET
+        && request.version == Version::HTTP_11
+        && lists(header::UPGRADE, "websocket")
+        && lists(header::CONNECTION, "upgrade")
 }
 
 fn expects_continue(request: &RequestHeader) -> bool {

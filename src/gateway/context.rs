@@ -13,6 +13,7 @@ use crate::reason::Reason;
 use crate::upstream::Tried;
 
 /// The state of one request, from its head to its log line.
+#[expect(clippy::struct_excessive_bools, reason = "each is one fact, and all combinations occur")]
 pub struct Context {
     /// When its head had arrived.
     pub started: Instant,
@@ -44,6 +45,8 @@ pub struct Context {
     pub tried: Tried,
     /// It asks for an upgrade, and is a tunnel if the upstream agrees.
     pub tunnel: bool,
+    /// It is one.
+    pub tunnelled: bool,
     /// The client waits for `100 Continue` before it sends its body.
     pub awaits_continue: bool,
     /// Where its body ends can't be told: nothing more is read, and the connection ends with the answer.
@@ -94,6 +97,7 @@ impl Context {
             attempts: 0,
             tried: Tried::default(),
             tunnel: false,
+            tunnelled: false,
             awaits_continue: false,
             broken_body: false,
             bytes_in: 0,
@@ -113,6 +117,12 @@ impl Context {
             return Err(refusal(Reason::BodyTooLarge).into_down());
         }
         Ok(())
+    }
+
+    /// The upstream agreed to the upgrade: from here on bytes pass that are no body, and the end is nobody's fault.
+    pub const fn enter_tunnel(&mut self) {
+        self.tunnelled = true;
+        self.body_limit = None;
     }
 
     /// The request's id: a fresh one, or the client's.

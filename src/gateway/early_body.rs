@@ -64,11 +64,12 @@ impl State {
         }
         let subject = subject(app, identity.user.as_deref(), identity.customer.as_deref());
         let mut binding = Binding::resume(&subject, pending.vouch, pending.tally);
-        if pending.places.bind(body, &mut binding)? == Body::Encrypted {
+        let read = pending.places.bind(body, &mut binding)?;
+        if read == Body::Encrypted {
             self.metrics.encrypted_body();
-            if !self.allow_encrypted_bodies {
-                return Err(Reason::BodyUnreadable);
-            }
+        }
+        if read != Body::Plain && !self.allow_encrypted_bodies {
+            return Err(Reason::BodyUnreadable);
         }
         binding.finish()
     }

@@ -10,7 +10,7 @@ use pingora_proxy::Session;
 use super::REQUEST_ID;
 use super::context::Context;
 use super::state::State;
-use crate::request::percent::encode_header;
+use crate::percent::encode_header;
 
 const APP_ID: HeaderName = HeaderName::from_static("x-rtms-app-id");
 const USER_ID: HeaderName = HeaderName::from_static("x-rtms-user-id");
@@ -37,9 +37,8 @@ impl State {
             }
         }
         request.remove_header(&header::EXPECT);
-        if let Some(id) = &ctx.fresh_id {
-            request.insert_header(REQUEST_ID, id.clone())?;
-        }
+        // Also where it is the client's own, which it may have nominated away.
+        request.insert_header(REQUEST_ID, ctx.request_id(session))?;
         self.set_forwarded(session, request)
     }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::HeaderName;
+use http::{HeaderName, StatusCode};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
 use pingora::{Error, ErrorType, Result};
@@ -99,6 +99,9 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         ctx: &mut Context,
     ) -> Result<()> {
+        if response.status == StatusCode::SWITCHING_PROTOCOLS {
+            ctx.enter_tunnel();
+        }
         forward::prepare_response(session, response, ctx)
     }
 
@@ -135,8 +138,11 @@ impl ProxyHttp for Gateway {
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Context) -> FailToProxy {
         let reason = outcome::reason(error, ctx);
-        ctx.reason = Some(reason);
-        let unanswered = session.response_written().is_none_or(|r| r.status.is_informational());
+        if !ctx.tunnelled {
+            ctx.reason = Some(reason);
+        }
+        // 101 is an answer too: what follows it is no HTTP.
+        let unanswered = !ctx.tunnelled && session.response_written().is_none_or(|r| r.status.is_informational());
         if unanswered && reason != Reason::ClientClosed {
             // The request may be half read: nothing more can be told apart on this connection.
             session.set_keepalive(None);

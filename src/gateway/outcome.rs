@@ -20,14 +20,11 @@ pub(super) fn reason(error: &Error, ctx: &Context) -> Reason {
     }
     match error.esource() {
         ErrorSource::Upstream => match outcome(error) {
-            Outcome::ConnectTimeout | Outcome::Timeout => Reason::UpstreamTimeout,
+            Some(Outcome::ConnectTimeout | Outcome::Timeout) => Reason::UpstreamTimeout,
             _ => Reason::UpstreamUnavailable,
         },
+        ErrorSource::Downstream if is_departure(error) => Reason::ClientClosed,
         ErrorSource::Downstream => match error.etype() {
-            ErrorType::ReadError | ErrorType::WriteError | ErrorType::ConnectionClosed | ErrorType::WriteTimedout => {
-                Reason::ClientClosed
-            }
-            ErrorType::H2Error => Reason::ClientClosed,
             ErrorType::ReadTimedout => Reason::BodyTimeout,
             _ => Reason::BadRequest,
         },
@@ -35,12 +32,24 @@ pub(super) fn reason(error: &Error, ctx: &Context) -> Reason {
     }
 }
 
-/// How an attempt ended that failed.
-fn outcome(error: &Error) -> Outcome {
+/// Whether the client is gone, or takes nothing any more.
+fn is_departure(error: &Error) -> bool {
+    matches!(
+        error.etype(),
+        ErrorType::ReadError
+            | ErrorType::WriteError
+            | ErrorType::ConnectionClosed
+            | ErrorType::WriteTimedout
+            | ErrorType::H2Error
+    )
+}
+
+/// How an attempt ended that failed; `None`: the client's request was at fault.
+fn outcome(error: &Error) -> Option<Outcome> {
     if *error.esource() == ErrorSource::Downstream {
-        return Outcome::ClientClosed;
+        return is_departure(error).then_some(Outcome::ClientClosed);
     }
-    match error.etype() {
+    Some(match error.etype() {
         ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => Outcome::ConnectTimeout,
         ErrorType::ConnectRefused
         | ErrorType::ConnectNoRoute
@@ -56,7 +65,7 @@ fn outcome(error: &Error) -> Outcome {
             Outcome::InvalidAnswer
         }
         _ => Outcome::Internal,
-    }
+    })
 }
 
 impl State {
@@ -79,9 +88,9 @@ impl State {
     /// it twice is the same as doing it once.
     pub(super) fn attempt_failed(&self, ctx: &mut Context, error: &mut Error, safe: bool) {
         let outcome = outcome(error);
-        self.end_attempt(ctx, outcome);
+        self.end_attempt(ctx, if ctx.tunnelled { Some(Outcome::Ok) } else { outcome });
         // A second peer would be given as long as the first: the client waits long enough.
-        let safe = safe && outcome != Outcome::Timeout;
+        let safe = safe && outcome != Some(Outcome::Timeout);
         let left = self.clusters.get(ctx.upstream).is_some_and(|c| (ctx.attempts as usize) <= c.retries);
         let upstreams_fault = *error.esource() == ErrorSource::Upstream && ctx.reason.is_none();
         let again = safe && left && upstreams_fault;
@@ -91,16 +100,20 @@ impl State {
         }
     }
 
-    fn end_attempt(&self, ctx: &mut Context, outcome: Outcome) {
+    /// `None`: the attempt ended before it was the peer's turn, which says nothing about the peer.
+    fn end_attempt(&self, ctx: &mut Context, outcome: Option<Outcome>) {
         if let Some(attempt) = ctx.attempt.take() {
-            self.metrics.upstream(ctx.upstream, attempt.peer, outcome, attempt.started.elapsed());
             ctx.last_peer = Some(attempt.peer);
+            if let Some(outcome) = outcome {
+                self.metrics.upstream(ctx.upstream, attempt.peer, outcome, attempt.started.elapsed());
+            }
         }
     }
 
     /// The end of every request: metrics and the log line.
     pub(super) fn finish(&self, session: &Session, error: Option<&Error>, ctx: &mut Context) {
-        self.end_attempt(ctx, error.map_or(Outcome::Ok, outcome));
+        let error = error.filter(|_| !ctx.tunnelled);
+        self.end_attempt(ctx, error.map_or(Some(Outcome::Ok), outcome));
         if let Some(error) = error
             && ctx.reason.is_none()
         {

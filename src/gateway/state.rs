@@ -12,6 +12,7 @@ use crate::apps::feed::Status;
 use crate::auth::decision::{Rule, TokenRules};
 use crate::auth::rejection::Form;
 use crate::config::settings::{Auth, Limits, Route, Settings};
+use crate::error::StartError;
 use crate::routing::RouteTable;
 use crate::telemetry::{AccessLog, Metrics};
 use crate::upstream::Cluster;
@@ -80,14 +81,14 @@ impl State {
     ///
     /// # Errors
     /// Names the conflict, should it occur all the same.
-    pub fn new(settings: &Settings, handles: Handles) -> Result<Self, crate::error::StartError> {
+    pub fn new(settings: &Settings, handles: Handles) -> Result<Self, StartError> {
         let templates = settings.routes.iter().map(|r| (r.template.clone(), r.methods.clone())).collect();
         let table = RouteTable::build(templates)
-            .map_err(|conflicts| crate::error::StartError::Process(format!("conflicting routes: {conflicts:?}")))?;
+            .map_err(|conflicts| StartError::Process(format!("conflicting routes: {conflicts:?}")))?;
         let token = token_rules(&settings.auth, &settings.limits);
         Ok(Self {
             table,
-            routes: settings.routes.iter().map(|route| RouteState::new(route, token)).collect(),
+            routes: settings.routes.iter().map(|route| RouteState::new(route, token)).collect::<Result<_, _>>()?,
             clusters: handles.clusters,
             apps: handles.apps,
             staleness: StalenessRule {
@@ -122,24 +123,28 @@ impl State {
 }
 
 impl RouteState {
-    fn new(route: &Route, token: TokenRules) -> Self {
-        // A judged route has `{appId}`: the configuration was refused otherwise.
+    fn new(route: &Route, token: TokenRules) -> Result<Self, StartError> {
         let app = route.template.names().position(|name| name == "appId");
-        let rule = app.filter(|_| route.judged).map(|app| Rule {
-            app,
-            places: route.places.clone(),
-            vouch: route.vouch,
-            reject_open_apps: route.reject_open_apps,
-            token,
-        });
-        Self {
+        let rule = match (route.judged, app) {
+            (false, _) => None,
+            (true, Some(app)) => Some(Rule {
+                app,
+                places: route.places.clone(),
+                vouch: route.vouch,
+                reject_open_apps: route.reject_open_apps,
+                token,
+            }),
+            // The configuration was refused before; should it not have been, nothing may pass unjudged.
+            (true, None) => return Err(StartError::Process(format!("route {}: no {{appId}} to judge by", route.name))),
+        };
+        Ok(Self {
             name: route.name.as_str().into(),
             upstream: route.upstream,
             rule,
             form: route.rejection,
             max_body_bytes: route.max_body_bytes,
             forward_token: route.forward_token,
-        }
+        })
     }
 }
 

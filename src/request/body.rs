@@ -5,8 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::identities::Kind;
-use crate::auth::binding::Binding;
+use super::identities::{Kind, Named};
 use crate::json::{Malformed, Reader, Value};
 use crate::reason::Reason;
 
@@ -35,6 +34,8 @@ pub enum Body {
     Plain,
     /// `{"encrypted": ".."}`: no identity can be read from it.
     Encrypted,
+    /// Read, but a member `encrypted` (in any case) stands beside others: a server may go by that alone.
+    PartlyEncrypted,
 }
 
 impl From<Malformed> for Reason {
@@ -69,25 +70,31 @@ impl BodyPlaces {
     /// Scans a whole body and binds what the listed places hold. An empty body names nothing.
     ///
     /// # Errors
-    /// [`Reason::BodyUnreadable`], and what [`Binding::name`] says.
-    pub fn bind(&self, body: &[u8], binding: &mut Binding<'_>) -> Result<Body, Reason> {
+    /// [`Reason::BodyUnreadable`], and what [`Named::name`] says.
+    pub fn bind(&self, body: &[u8], names: &mut dyn Named) -> Result<Body, Reason> {
         if body.is_empty() {
             return Ok(Body::Plain);
         }
         let mut reader = Reader::new(body)?;
         let mut members = 0usize;
-        let mut encrypted = false;
+        let (mut only, mut some) = (false, false);
         let mut scan = Scan::new(self);
         reader.object(|reader, name| -> Result<(), Reason> {
             members += 1;
-            if members == 1 && name == "encrypted" && scan.find(&name)?.is_none() {
-                encrypted = matches!(reader.value()?, Value::String(_));
-                return Ok(());
+            let encrypted = equal_without_case("encrypted", &name);
+            some |= encrypted;
+            if let Some(member) = scan.find(&name)? {
+                return scan_member(member, reader, names);
             }
-            scan.member(reader, &name, binding)
+            only = matches!(reader.value()?, Value::String(_)) && name == "encrypted";
+            Ok(())
         })?;
         reader.end()?;
-        Ok(if encrypted && members == 1 { Body::Encrypted } else { Body::Plain })
+        Ok(match (members, only, some) {
+            (1, true, _) => Body::Encrypted,
+            (_, _, true) => Body::PartlyEncrypted,
+            _ => Body::Plain,
+        })
     }
 }
 
@@ -115,34 +122,34 @@ impl<'p> Scan<'p> {
         }
         Ok(None)
     }
+}
 
-    fn member(&mut self, reader: &mut Reader<'_>, name: &str, binding: &mut Binding<'_>) -> Result<(), Reason> {
-        let Some(member) = self.find(name)? else {
-            reader.value()?;
-            return Ok(());
-        };
-        if member.kinds.is_empty() {
-            if reader.at_null() {
-                return reader.value().map(drop).map_err(Into::into);
-            }
-            let mut scan = Scan::new(&member.inner);
-            return reader.object(|reader, name| scan.member(reader, &name, binding));
+/// Reads a listed member's value, or on to the listed members in it.
+fn scan_member(member: &Member, reader: &mut Reader<'_>, names: &mut dyn Named) -> Result<(), Reason> {
+    if member.kinds.is_empty() {
+        if reader.at_null() {
+            return reader.value().map(drop).map_err(Into::into);
         }
-        let value = match reader.value()? {
-            Value::String(text) => text,
-            Value::Number(text) => Cow::Borrowed(text),
-            Value::Null => return Ok(()),
-            Value::Bool(_) | Value::Object | Value::Array => return Err(Reason::BodyUnreadable),
-        };
-        for kind in &member.kinds {
-            let client = matches!(kind, Kind::ClientApp | Kind::ClientUser);
-            if client && !value.is_empty() && value.matches('/').count() < 2 {
-                return Err(Reason::BodyUnreadable);
-            }
-            binding.name(*kind, &value)?;
-        }
-        Ok(())
+        let mut scan = Scan::new(&member.inner);
+        return reader.object(|reader, name| match scan.find(&name)? {
+            Some(member) => scan_member(member, reader, names),
+            None => reader.value().map(drop).map_err(Into::into),
+        });
     }
+    let value = match reader.value()? {
+        Value::String(text) => text,
+        Value::Number(text) => Cow::Borrowed(text),
+        Value::Null => return Ok(()),
+        Value::Bool(_) | Value::Object | Value::Array => return Err(Reason::BodyUnreadable),
+    };
+    for kind in &member.kinds {
+        let client = matches!(kind, Kind::ClientApp | Kind::ClientUser);
+        if client && !value.is_empty() && value.matches('/').count() < 2 {
+            return Err(Reason::BodyUnreadable);
+        }
+        names.name(*kind, &value)?;
+    }
+    Ok(())
 }
 
 /// Equal when case is ignored, by the widest reading: some parsers fold `ſ` to `s` and the Kelvin sign to `k`.
@@ -157,8 +164,7 @@ fn equal_without_case(ours: &str, theirs: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::binding::Subject;
-    use crate::request::identities::Vouch;
+    use crate::auth::binding::{Binding, Subject, Vouch};
 
     fn scan(places: &[(Kind, &str)], body: &str) -> Result<Body, Reason> {
         let subject = Subject { app: "A", user: Some("2315"), customer: Some("c"), whole_app: false };
@@ -188,8 +194,16 @@ mod tests {
             assert_eq!(user(body), Ok(Body::Plain), "{body}");
         }
         assert_eq!(user(r#"{"encrypted":"abc"}"#), Ok(Body::Encrypted));
-        assert_eq!(user(r#"{"encrypted":"abc","x":1}"#), Ok(Body::Plain));
-        assert_eq!(user(r#"{"encrypted":1}"#), Ok(Body::Plain));
+        for mixed in [
+            r#"{"encrypted":"abc","x":1}"#,
+            r#"{"x":1,"encrypted":"abc"}"#,
+            r#"{"encrypted":1}"#,
+            r#"{"Encrypted":"abc"}"#,
+            r#"{"encrypted":"a","encrypted":"b"}"#,
+        ] {
+            assert_eq!(user(mixed), Ok(Body::PartlyEncrypted), "{mixed}");
+        }
+        assert_eq!(scan(&[(Kind::UserId, "encrypted")], r#"{"encrypted":"2315"}"#), Ok(Body::PartlyEncrypted));
     }
 
     #[test]

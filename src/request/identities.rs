@@ -1,13 +1,13 @@
 //! Where a route's requests name identities, and reading the places outside the body.
 //!
 //! A route lists *places* (`path.userId`, `query.userId`, `header.X-User`, `body.userId`); each place names one
-//! [`Kind`] of identity. This module finds the values; [`auth::binding`](crate::auth::binding) compares them.
+//! [`Kind`] of identity. This module finds the values and hands them to a [`Named`]; who that is and what comes of it
+//! is no business of this room.
 
 use http::{HeaderMap, HeaderName};
 
 use super::body::BodyPlaces;
-use super::percent;
-use crate::auth::binding::Binding;
+use crate::percent;
 use crate::reason::Reason;
 use crate::routing::{Captures, Template};
 
@@ -59,14 +59,14 @@ impl Kind {
     }
 }
 
-/// How many of the kinds a request names the token must vouch for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Vouch {
-    /// Every one.
-    #[default]
-    All,
-    /// One is enough; those the token has must still be equal.
-    Any,
+/// Who is told what a request names.
+pub trait Named {
+    /// The request names `value` as `kind`; for the client kinds, `value` is the whole `clientId`. An empty value
+    /// names nothing.
+    ///
+    /// # Errors
+    /// The reason to turn the request away.
+    fn name(&mut self, kind: Kind, value: &str) -> Result<(), Reason>;
 }
 
 /// Where one value stands.
@@ -173,12 +173,12 @@ impl Places {
     ///
     /// # Errors
     /// [`Reason::BadRequest`] for a listed value that can't be decoded to UTF-8; the kind's mismatch for a listed
-    /// query name or header that occurs twice; and what [`Binding::name`] says.
-    pub fn bind_head(&self, head: &Head<'_>, binding: &mut Binding<'_>) -> Result<(), Reason> {
+    /// query name or header that occurs twice; and what [`Named::name`] says.
+    pub fn bind_head(&self, head: &Head<'_>, names: &mut dyn Named) -> Result<(), Reason> {
         for (name, kind) in &self.path {
             let value = head.captures.get(head.path, *name).unwrap_or_default();
             let value = percent::decode(value.as_bytes(), false).map_err(|_| Reason::BadRequest)?;
-            binding.name(*kind, &value)?;
+            names.name(*kind, &value)?;
         }
         for (name, kind) in &self.headers {
             let mut values = head.headers.get_all(name).iter();
@@ -187,15 +187,15 @@ impl Places {
                 return Err(kind.mismatch());
             }
             let value = std::str::from_utf8(value.as_bytes()).map_err(|_| Reason::BadRequest)?;
-            binding.name(*kind, value)?;
+            names.name(*kind, value)?;
         }
         match head.query {
-            Some(query) if !self.query.is_empty() => self.bind_query(query, binding),
+            Some(query) if !self.query.is_empty() => self.bind_query(query, names),
             _ => Ok(()),
         }
     }
 
-    fn bind_query(&self, query: &[u8], binding: &mut Binding<'_>) -> Result<(), Reason> {
+    fn bind_query(&self, query: &[u8], names: &mut dyn Named) -> Result<(), Reason> {
         let mut seen = 0u64;
         for pair in query.split(|b| *b == b'&') {
             let at = pair.iter().position(|b| *b == b'=').unwrap_or(pair.len());
@@ -212,7 +212,7 @@ impl Places {
                 }
                 seen |= bit;
                 let value = percent::decode(value, true).map_err(|_| Reason::BadRequest)?;
-                binding.name(*kind, &value)?;
+                names.name(*kind, &value)?;
             }
         }
         Ok(())

@@ -3,6 +3,5 @@
 pub mod body;
 pub mod head;
 pub mod identities;
-pub mod percent;
 pub mod request_id;
 pub mod target;

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::percent::hex_pair;
+use crate::percent::hex_pair;
 use crate::reason::Reason;
 
 /// A target in origin form.

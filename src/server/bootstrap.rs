@@ -65,7 +65,7 @@ pub fn run(settings: &Settings, config_file: &Path) -> Result<(), StartError> {
     let parts = build(settings)?;
     let signals = Signals::receive(Plan {
         drain: settings.server.drain,
-        draining: Arc::clone(&parts.flags.draining),
+        flags: parts.flags.clone(),
         state: Arc::clone(&parts.state),
     })?;
     let mut server = Server::new_with_opt_and_conf(None, server_conf(settings));

@@ -4,6 +4,7 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
+use socket2::SockRef;
 use tokio::net::TcpSocket;
 
 use crate::error::StartError;
@@ -47,6 +48,10 @@ pub fn reserve(addresses: impl IntoIterator<Item = SocketAddr>) -> Result<Vec<Re
 fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
+    if address.is_ipv6() {
+        // `[::]` is IPv6 and nothing else, so that `0.0.0.0` can stand beside it, whatever the system's default.
+        SockRef::from(&socket).set_only_v6(true)?;
+    }
     socket.bind(address)?;
     Ok(socket)
 }

@@ -131,5 +131,6 @@ impl<S: Service + 'static> Service for GatewayService<S> {
 #[expect(clippy::exit, reason = "half a gateway must not go on")]
 fn end_process(what: &str, error: &dyn std::fmt::Display) -> ! {
     error!(%error, "{what} failed; the process ends");
+    super::bootstrap::remove_pid_file();
     std::process::exit(1)
 }

@@ -5,7 +5,7 @@
 //! received on a thread of their own from before anything else starts, so that none finds the process unprepared.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,6 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use super::readiness::Flags;
 use crate::error::StartError;
 use crate::gateway::state::State;
 
@@ -25,8 +26,8 @@ pub const LAST_REQUESTS: Duration = Duration::from_secs(10);
 pub struct Plan {
     /// How long the listeners keep serving after SIGTERM.
     pub drain: Duration,
-    /// Set on SIGTERM.
-    pub draining: Arc<AtomicBool>,
+    /// Tells whether clients are let in yet, and is told of SIGTERM.
+    pub flags: Flags,
     /// Told of SIGUSR1, asked for requests in flight.
     pub state: Arc<State>,
 }
@@ -107,7 +108,7 @@ impl Received {
 impl Plan {
     async fn follow(self, mut received: Received, close: watch::Sender<bool>) {
         if matches!(received.stop(&self.state).await, Stop::Drain) {
-            self.draining.store(true, Ordering::Relaxed);
+            self.flags.draining.store(true, Ordering::Relaxed);
             info!(seconds = self.drain.as_secs_f64(), "draining: not ready any more, still serving");
             tokio::select! {
                 () = self.wind_down(close) => {}
@@ -122,7 +123,10 @@ impl Plan {
     async fn wind_down(&self, close: watch::Sender<bool>) {
         /// How often the count is looked at; the first look leaves the listeners time to close.
         const LOOK: Duration = Duration::from_millis(50);
-        tokio::time::sleep(self.drain).await;
+        // Nobody needs time to notice a gateway that never let anybody in.
+        if self.flags.listening.load(Ordering::Acquire) {
+            tokio::time::sleep(self.drain).await;
+        }
         close.send_replace(true);
         let nothing_left = async {
             loop {

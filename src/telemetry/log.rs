@@ -33,6 +33,10 @@ pub fn start(level: Option<&str>) -> Result<(), LogError> {
     let level = parse(level)?;
     let logger = tracing_subscriber::registry().with(layer(level, std::io::stderr));
     logger.try_init()?;
+    // Only a second logger could be in the way, and there is no first.
+    if log::set_logger(&Bridge).is_ok() {
+        log::set_max_level(log::LevelFilter::Warn);
+    }
     std::panic::set_hook(Box::new(|panic| {
         // The message of a panic can quote the text it was about; the place says enough.
         let place = panic.location().map(ToString::to_string);
@@ -40,6 +44,39 @@ pub fn start(level: Option<&str>) -> Result<(), LogError> {
     }));
     Ok(())
 }
+
+/// Passes records of the `log` crate on: Pingora writes those.
+struct Bridge;
+
+/// The target of everything that came over the bridge.
+const BRIDGED: &str = "library";
+
+impl log::Log for Bridge {
+    fn enabled(&self, record: &log::Metadata<'_>) -> bool {
+        let silent = |target: &str| {
+            record.target().strip_prefix(target).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+        };
+        record.level() <= log::Level::Warn && !SILENT.into_iter().any(silent)
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let (library, text) = (record.target(), record.args());
+        if record.level() == log::Level::Error {
+            tracing::error!(target: BRIDGED, library, "{text}");
+        } else {
+            tracing::warn!(target: BRIDGED, library, "{text}");
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// Libraries of which nothing passes. The proxy quotes requests. A lost race for an idle connection is an error to
+/// the connectors; each failed connect is in the access log.
+const SILENT: [&str; 2] = ["pingora_proxy", "pingora_core::connectors"];
 
 fn parse(level: Option<&str>) -> Result<LevelFilter, LogError> {
     match level.unwrap_or_default() {
@@ -52,12 +89,8 @@ fn parse(level: Option<&str>) -> Result<LevelFilter, LogError> {
 }
 
 fn targets(level: LevelFilter) -> Targets {
-    Targets::new()
-        .with_default(level.min(LevelFilter::WARN))
-        .with_target("rtms_gateway", level)
-        .with_target("pingora_proxy", LevelFilter::OFF)
-        // A lost race for an idle connection is an error to it; each failed connect is in the access log.
-        .with_target("pingora_core::connectors", LevelFilter::OFF)
+    let targets = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("rtms_gateway", level);
+    targets.with_targets(SILENT.map(|silent| (silent, LevelFilter::OFF)))
 }
 
 fn layer<S, W>(level: LevelFilter, out: W) -> impl tracing_subscriber::Layer<S>
@@ -135,11 +168,22 @@ mod tests {
 
     #[test]
     fn records_by_way_of_the_log_crate_obey_the_same_rules() {
-        let filter = targets(LevelFilter::INFO);
-        assert!(!filter.would_enable("pingora_proxy", &tracing::Level::ERROR));
-        assert!(!filter.would_enable("pingora_core::protocols::http", &tracing::Level::INFO));
-        assert!(filter.would_enable("pingora_core::services::listening", &tracing::Level::ERROR));
-        assert!(filter.would_enable("rtms_gateway::server", &tracing::Level::INFO));
+        let say = |target: &str, level: log::Level| {
+            let text = format_args!("said");
+            log::Log::log(&Bridge, &log::Record::builder().target(target).level(level).args(text).build());
+        };
+        let lines = logged("info", || {
+            say("pingora_proxy", log::Level::Error);
+            say("pingora_proxy::proxy_h1", log::Level::Error);
+            say("pingora_core::connectors", log::Level::Error);
+            say("pingora_core::protocols::http", log::Level::Info);
+            say("pingora_core::services::listening", log::Level::Error);
+        });
+        assert_eq!(lines.len(), 1);
+        assert_eq!(
+            (&lines[0]["library"], &lines[0]["message"]),
+            (&"pingora_core::services::listening".into(), &"said".into())
+        );
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! The metrics as the rest of the program sees them: one method for each thing that can happen.
 //!
 //! [`Metrics::new`] resolves the series of a configuration's routes and upstreams; afterwards a count is an index
-//! and an atomic addition. Series live in the process, not in a configuration: [`Metrics::rebound`] gives a new
-//! configuration its own indices and goes on counting where the old one is.
+//! and an atomic addition.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,12 +43,6 @@ impl Metrics {
         let families = Families::register()?;
         super::feed::start_at_zero(&families.apps);
         Ok(Arc::new(Self::bind(Arc::new(families), routes, upstreams)))
-    }
-
-    /// The same metrics with the indices of another configuration.
-    #[must_use]
-    pub fn rebound(&self, routes: &[&str], upstreams: &[(&str, Vec<&str>)]) -> Arc<Self> {
-        Arc::new(Self::bind(Arc::clone(&self.families), routes, upstreams))
     }
 
     fn bind(families: Arc<Families>, routes: &[&str], upstreams: &[(&str, Vec<&str>)]) -> Self {
@@ -268,16 +261,6 @@ mod tests {
         assert_eq!(value(&metrics, r#"rtms_errors_total{reason="internal",route="none"}"#), Some(0.0));
         let absent = r#"rtms_rejections_total{code="4",reason="route_unknown",route="none"}"#;
         assert_eq!(value(&metrics, absent), Some(0.0));
-    }
-
-    #[test]
-    fn another_configuration_goes_on_counting_the_same_series() {
-        let first = metrics();
-        first.request(Some(1), &Method::GET, 200, MS);
-        let second = first.rebound(&["new", "setuserid", "rest"], &[]);
-        second.request(Some(2), &Method::GET, 200, MS);
-        let series = r#"rtms_requests_total{method="GET",route="rest",status="200"}"#;
-        assert_eq!((value(&first, series), value(&second, series)), (Some(2.0), Some(2.0)));
     }
 
     #[test]

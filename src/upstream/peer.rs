@@ -43,7 +43,7 @@ impl Dial {
             Some(tls) => Some(Tls {
                 sni: tls.sni.clone(),
                 verify: tls.verify,
-                ca: tls.ca.as_deref().map(crate::listener::tls::read_certificates).transpose()?.map(|certs| {
+                ca: tls.ca.as_deref().map(crate::pem::read_certificates).transpose()?.map(|certs| {
                     certs.into_iter().map(|der| WrappedX509::new(der.to_vec(), parse_x509)).collect::<Arc<[_]>>()
                 }),
             }),

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use http::Method;
 use rtms_gateway::apps::SecretEncoding;
+use rtms_gateway::auth::binding::Vouch;
 use rtms_gateway::auth::rejection::Form;
 use rtms_gateway::config::settings::{AppsSource, Settings};
 use rtms_gateway::config::{self, not_yet};
-use rtms_gateway::request::identities::Vouch;
 use serde_json::Value;
 
 use crate::files::{Folder, config, line, mistakes, no_env, repository};

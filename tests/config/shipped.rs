@@ -8,6 +8,7 @@ use rcgen::{CertificateParams, KeyPair};
 use rtms_gateway::config::settings::{Route, Settings};
 use rtms_gateway::config::{self, Loaded};
 use rtms_gateway::reason::Reason;
+use rtms_gateway::request::identities::Places;
 use rtms_gateway::routing::RouteTable;
 
 use crate::files::{Folder, config, no_env, repository};
@@ -146,6 +147,28 @@ fn only_calls_without_a_token_by_construction_are_exempt() {
     }
 }
 
+/// Every call that names somebody, with the part of its path after the app.
+const BOUND: [(&str, &str); 18] = [
+    ("POST", "setUserId"),
+    ("POST", "register"),
+    ("POST", "unregister"),
+    ("POST", "removeUserId"),
+    ("POST", "profileupdate"),
+    ("POST", "deliveryupdate"),
+    ("POST", "message"),
+    ("POST", "removeCustomerId"),
+    ("POST", "setCustomerId"),
+    ("POST", "mo"),
+    ("GET", "user/victim/threads"),
+    ("PUT", "user/victim/unreadthreads/1"),
+    ("GET", "user/victim/topics"),
+    ("GET", "user/victim/oauth/token"),
+    ("POST", "user/victim/generatemedia"),
+    ("GET", "user/victim"),
+    ("PATCH", "user/victim/profile"),
+    ("DELETE", "topics/t/users/victim"),
+];
+
 #[test]
 fn no_call_is_bound_less_by_being_spelled_differently() {
     let table = Table::new();
@@ -158,13 +181,18 @@ fn no_call_is_bound_less_by_being_spelled_differently() {
             "{bare}"
         );
     }
-    let bound = table.route("POST", "/rtmsAPI/api/v1/TR1/setCustomerId");
-    assert!(bound.places.body().is_some());
-    for path in
-        ["/rtmsAPI/api/v1/TR1/SETCUSTOMERID/", "/rtmsAPI/api/v1/app/TR1/setCustomerId", "/api/v9/TR1/setcustomerid"]
-    {
-        let found = table.route("POST", path);
-        assert_eq!((&found.places, found.vouch), (&bound.places, bound.vouch), "{path}");
+    for (method, call) in BOUND {
+        let bound = table.route(method, &format!("/rtmsAPI/api/v1/TR1/{call}"));
+        assert_ne!(bound.places, Places::default(), "{call}");
+        for base in ["/rtmsAPI/api/v1", "/api/v9"] {
+            for prefix in ["", "app/", "apps/"] {
+                for spelling in [call.to_uppercase(), format!("{call}/"), call.to_owned()] {
+                    let path = format!("{base}/{prefix}TR1/{spelling}");
+                    let found = table.route(method, &path);
+                    assert_eq!((&found.places, found.vouch), (&bound.places, bound.vouch), "{path}");
+                }
+            }
+        }
     }
     for (method, path) in [
         ("PUT", "/rtmsAPI/api/v1/TR1/setCustomerId"),

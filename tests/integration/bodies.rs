@@ -159,3 +159,21 @@ async fn a_body_that_comes_too_slowly_is_408() {
     assert_eq!(upstream.count(), 0);
     gateway.counted("rtms_rejections_total", &[("reason", "body_timeout")], 1).await;
 }
+
+#[tokio::test]
+async fn encrypted_bodies_are_counted_or_refused_with_whatever_stands_beside() {
+    let own = format!(r#"{{"userId":"{USER}","encrypted":"x"}}"#);
+    let foreign = r#"{"userId":"another","encrypted":"x"}"#.to_owned();
+    let bodies = [(r#"{"encrypted":"x"}"#.to_owned(), 200), (own, 200), (foreign, 401)];
+    for (reject, counted) in [(false, 1), (true, 1)] {
+        let upstream = Upstream::start().await;
+        let setting = if reject { "reject" } else { "allow" };
+        let gateway = gateway(&upstream).customer().set("/auth/encrypted_bodies", setting.into()).start().await;
+        for (body, status) in &bodies {
+            let answer = gateway.ask(&json_post(body.clone().into_bytes())).await;
+            assert_eq!(answer.status, if reject { 401 } else { *status }, "{setting}: {body}");
+        }
+        assert_eq!(upstream.count(), if reject { 0 } else { 2 });
+        gateway.counted("rtms_encrypted_bodies_total", &[], counted).await;
+    }
+}

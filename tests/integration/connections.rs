@@ -147,16 +147,21 @@ async fn a_preflight_is_forwarded_unjudged_and_nothing_else_is() {
     assert_eq!(upstream.count(), 0);
 }
 
+/// A WebSocket handshake.
+fn websocket(target: String) -> Request {
+    get(target)
+        .header("Connection: Upgrade")
+        .header("Upgrade: websocket")
+        .header("Sec-WebSocket-Version: 13")
+        .header("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
+}
+
 #[tokio::test]
 async fn a_websocket_upgrade_passes_both_ways_once_it_is_judged() {
     let upstream = Upstream::start().await;
     upstream.behave(Behaviour::Upgrade);
     let gateway = gateway(&upstream).customer().start().await;
-    let upgrade = get(plain(APP))
-        .header("Connection: Upgrade")
-        .header("Upgrade: websocket")
-        .header("Sec-WebSocket-Version: 13")
-        .header("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==");
+    let upgrade = websocket(plain(APP));
     let refused = gateway.ask(&upgrade.clone().token("wrong")).await;
     assert_eq!(refused.verdict(), (401, "38".into()));
     assert_eq!(upstream.count(), 0);
@@ -175,6 +180,45 @@ async fn a_websocket_upgrade_passes_both_ways_once_it_is_judged() {
     assert_eq!(seen.head.get("X-Rtms-App-Id"), Some(APP));
     client.finish().await;
     assert!(client.closed().await);
+}
+
+#[tokio::test]
+async fn an_idle_tunnel_ends_without_a_word_and_is_no_error() {
+    let upstream = Upstream::start().await;
+    upstream.behave(Behaviour::Upgrade);
+    let timeouts = serde_json::json!({ "tunnel": "300ms" });
+    let gateway = gateway(&upstream).customer().set("/upstreams/rtms/timeouts", timeouts).start().await;
+    let mut client = gateway.connect().await;
+    assert_eq!(client.ask(&websocket(plain(APP)).token(tokens::good())).await.status, 101);
+    client.send(b"ping").await;
+    assert_eq!(client.take(4).await.as_deref(), Some(&b"ping"[..]));
+    assert_eq!(client.take(1).await, None, "nothing is written into a tunnel");
+    let metrics = gateway.counted("rtms_requests_total", &[("status", "101")], 1).await;
+    assert_eq!(metrics.count("rtms_errors_total", &[]), 0);
+    assert_eq!(metrics.count("rtms_rejections_total", &[]), 0);
+    assert_eq!(metrics.count("rtms_upstream_requests_total", &[("outcome", "ok")]), 1);
+}
+
+#[tokio::test]
+async fn what_passes_through_a_tunnel_is_no_body_with_a_bound() {
+    let upstream = Upstream::start().await;
+    upstream.behave(Behaviour::Upgrade);
+    let gateway = gateway(&upstream).customer().set("/routes/6/max_body_bytes", 10.into()).start().await;
+    let mut client = gateway.connect().await;
+    assert_eq!(client.ask(&websocket(plain(APP)).token(tokens::good())).await.status, 101);
+    let message = vec![1; 200_000];
+    client.send(&message).await;
+    assert!(client.take(message.len()).await.is_some_and(|echo| echo == message));
+}
+
+#[tokio::test]
+async fn only_a_websocket_handshake_has_a_tunnels_patience() {
+    let upstream = Upstream::start().await;
+    upstream.behave(Behaviour::Hang);
+    let timeouts = serde_json::json!({ "read": "200ms" });
+    let gateway = gateway(&upstream).customer().set("/upstreams/rtms/timeouts", timeouts).start().await;
+    let other = get(plain(APP)).header("Connection: Upgrade").header("Upgrade: foo").token(tokens::good());
+    assert_eq!(gateway.ask(&other).await.verdict(), (504, "1".into()));
 }
 
 #[tokio::test]

@@ -118,6 +118,11 @@ async fn a_request_id_is_kept_if_it_is_sound_and_stands_on_every_answer() {
         assert!(new != id && (1..=64).contains(&new.len()), "{id}: {new}");
         assert_eq!(upstream.only().head.get("X-Request-Id"), Some(new.as_str()), "{id}");
     }
+    let nominated = gateway.ask(&with("sound").header("Connection: X-Request-Id")).await;
+    assert_eq!(
+        (nominated.header("X-Request-Id"), upstream.only().head.get("X-Request-Id")),
+        (Some("sound"), Some("sound"))
+    );
     let twice = gateway.ask(&with("one").header("X-Request-Id: two")).await;
     assert_eq!(upstream.only().head.get("X-Request-Id"), twice.header("X-Request-Id"));
     // Rejections too, and two requests have two.

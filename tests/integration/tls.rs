@@ -75,6 +75,23 @@ async fn http_2_is_agreed_on_and_judged_alike() {
 }
 
 #[tokio::test]
+async fn a_doubled_slash_over_http_2_keeps_its_authority() {
+    let upstream = Upstream::start().await;
+    let authority = Authority::new("a test authority");
+    let gateway = with_tls(&upstream, &authority, None).await;
+    let (client, _) = Handshake::trusting(&authority).protocols(&["h2"]).connect(gateway.address()).await.unwrap();
+    let mut h2 = H2::start(client).await;
+    let bearer = format!("Bearer {}", tokens::good());
+    let doubled = plain(APP).replacen("/api", "//api", 1);
+    let answer = h2.ask("GET", &doubled, &[("authorization", &bearer)], b"").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let seen = upstream.only();
+    assert_eq!(seen.target(), plain(APP));
+    let host = gateway.address().to_string();
+    assert_eq!((seen.head.get("Host"), seen.head.get("X-Forwarded-Host")), (Some(&*host), Some(&*host)));
+}
+
+#[tokio::test]
 async fn a_client_certificate_may_be_required() {
     let upstream = Upstream::start().await;
     let (authority, clients, strangers) =

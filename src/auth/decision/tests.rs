@@ -94,12 +94,13 @@ impl Case {
         apps.upsert(&DocId::from_bytes(b"1"), &self.document);
         apps.publish();
         let mut scratch = Vec::new();
-        let verdict = judge(&self.rule, &head, &apps.published().load(), Now(self.now_ms), &mut scratch)?;
-        Ok(match verdict {
+        let judgement = judge(&self.rule, &head, &apps.published().load(), Now(self.now_ms), &mut scratch);
+        let key = judgement.key;
+        Ok(match judgement.verdict? {
             Verdict::Open => "open".to_owned(),
             Verdict::Verified(v) => {
                 let suspect = if v.suspect_exp { " suspect" } else { "" };
-                format!("{:?} {} {}{suspect}", v.key, v.user.unwrap_or_default(), v.customer.unwrap_or_default())
+                format!("{:?} {} {}{suspect}", key.unwrap(), v.user.unwrap_or_default(), v.customer.unwrap_or_default())
             }
         })
     }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::auth::binding::Subject;
+use crate::auth::binding::{Binding, Subject, Vouch};
 use http::HeaderValue;
 
 const SUBJECT: Subject<'static> = Subject { app: "A", user: Some("u/1"), customer: None, whole_app: false };
