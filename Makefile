@@ -1,6 +1,6 @@
 # The verbs of this repository. `make help` lists them; CI runs the same ones.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint audit clean
+.PHONY: help setup demo test test-all lint bench audit clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -20,6 +20,10 @@ lint: setup ## formatting, clippy, and the judging core built without the server
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
 	cargo check --lib --no-default-features --locked
+
+bench: setup ## what following the database and holding many apps cost (prints the tables of docs/feed.md)
+	cargo bench --locked --bench apps
+	cargo bench --locked --bench feed 2>/dev/null
 
 audit: ## licences, sources and bans of the dependencies (cargo-deny)
 	@cargo deny --version >/dev/null 2>&1 || { echo 'cargo-deny is missing: cargo install --locked cargo-deny' >&2; exit 1; }

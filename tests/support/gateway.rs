@@ -283,6 +283,11 @@ impl Gateway {
         self.process.wait(deadline).await
     }
 
+    /// CPU time it has used so far.
+    pub fn cpu(&self) -> Duration {
+        self.process.cpu()
+    }
+
     /// Fails the test if it ended.
     pub fn still_runs(&mut self) {
         let ended = self.process.ended();

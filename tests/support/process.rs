@@ -63,6 +63,15 @@ impl Process {
         kill(pid, signal).unwrap_or_else(|error| panic!("{} is gone: {error}", self.name));
     }
 
+    /// CPU time it has used so far, its own and the kernel's for it.
+    pub fn cpu(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("a running program");
+        let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
+        let ticks = fields.split_whitespace().skip(11).take(2).map(|n| n.parse::<u64>().expect("ticks")).sum::<u64>();
+        // Linux counts in hundredths of a second for everybody who asks.
+        Duration::from_millis(ticks * 10)
+    }
+
     /// The exit status, if the program ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("a child of ours")
