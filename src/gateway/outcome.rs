@@ -71,12 +71,11 @@ fn outcome(error: &Error) -> Option<Outcome> {
 impl State {
     /// The peer of the next attempt.
     pub(super) fn choose_peer(&self, ctx: &mut Context) -> Result<Box<HttpPeer>> {
-        let choice = self.clusters.get(ctx.upstream).and_then(|c| c.choose(ctx.tried, ctx.tunnel));
+        let choice = self.clusters.get(ctx.upstream).and_then(|c| c.choose(&mut ctx.tried, ctx.tunnel));
         let Some(choice) = choice else {
             ctx.reason = Some(Reason::NoHealthyPeer);
             return Err(refusal(Reason::NoHealthyPeer));
         };
-        ctx.tried.insert(choice.index);
         ctx.attempts += 1;
         // A retry sends the body again, from the start.
         ctx.bytes_in = 0;
@@ -87,8 +86,13 @@ impl State {
     /// Counts a failed attempt and decides whether there is another. `safe`: nothing reached the upstream, or doing
     /// it twice is the same as doing it once.
     pub(super) fn attempt_failed(&self, ctx: &mut Context, error: &mut Error, safe: bool) {
-        let outcome = outcome(error);
-        self.end_attempt(ctx, if ctx.tunnelled { Some(Outcome::Ok) } else { outcome });
+        let outcome = match ctx.reason {
+            _ if ctx.tunnelled => Some(Outcome::Ok),
+            // The client's fault, whatever it looked like from the upstream's side.
+            Some(Reason::BodyTimeout | Reason::BodyTooLarge) => None,
+            _ => outcome(error),
+        };
+        self.end_attempt(ctx, outcome);
         // A second peer would be given as long as the first: the client waits long enough.
         let safe = safe && outcome != Some(Outcome::Timeout);
         let left = self.clusters.get(ctx.upstream).is_some_and(|c| (ctx.attempts as usize) <= c.retries);

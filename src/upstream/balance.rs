@@ -19,10 +19,15 @@ impl RoundRobin {
         Self { turns: schedule(weights), next: AtomicUsize::new(0) }
     }
 
-    /// The peers in the order of preference for one request: the one whose turn it is, then those after it. Peers
-    /// may come more than once.
-    pub fn order(&self) -> impl Iterator<Item = usize> + '_ {
-        let start = self.next.fetch_add(1, Ordering::Relaxed).checked_rem(self.turns.len()).unwrap_or(0);
+    /// The turn of a new request. A retry belongs to the turn of its first attempt: it must not use up another's.
+    pub fn turn(&self) -> usize {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The peers in the order of preference for a turn: the one whose turn it is, then those after it. Peers may come
+    /// more than once.
+    pub fn order(&self, turn: usize) -> impl Iterator<Item = usize> + '_ {
+        let start = turn.checked_rem(self.turns.len()).unwrap_or(0);
         let (before, from) = self.turns.split_at_checked(start).unwrap_or((&[], &self.turns));
         from.iter().chain(before).copied()
     }
@@ -83,9 +88,9 @@ mod tests {
     fn every_peer_stands_in_every_order() {
         let balance = RoundRobin::new(&[3, 1]);
         for _ in 0..8 {
-            let order: Vec<_> = balance.order().collect();
+            let order: Vec<_> = balance.order(balance.turn()).collect();
             assert!(order.contains(&0) && order.contains(&1));
         }
-        assert_eq!(RoundRobin::new(&[]).order().next(), None);
+        assert_eq!(RoundRobin::new(&[]).order(3).next(), None);
     }
 }

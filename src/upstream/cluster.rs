@@ -19,20 +19,22 @@ pub struct Cluster {
     balance: RoundRobin,
 }
 
-/// The peers one request has tried, so that a retry goes elsewhere. Upstreams with more than 128 peers forget the
-/// rest, which costs a retry at worst.
+/// A request's turn and the peers it has tried, so that a retry goes elsewhere. Upstreams with more than 128 peers
+/// forget the rest, which costs a retry at worst.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Tried(u128);
+pub struct Tried {
+    turn: Option<usize>,
+    peers: u128,
+}
 
 impl Tried {
     const fn contains(self, peer: usize) -> bool {
-        peer < 128 && self.0 & (1 << peer) != 0
+        peer < 128 && self.peers & (1 << peer) != 0
     }
 
-    /// Notes a peer.
-    pub const fn insert(&mut self, peer: usize) {
+    const fn insert(&mut self, peer: usize) {
         if peer < 128 {
-            self.0 |= 1 << peer;
+            self.peers |= 1 << peer;
         }
     }
 }
@@ -69,17 +71,17 @@ impl Cluster {
     /// The peer for the next attempt: one that hasn't been tried, or, where all have, whose turn it is. `None`:
     /// no peer has an address.
     #[must_use]
-    pub fn choose(&self, tried: Tried, tunnel: bool) -> Option<Choice> {
+    pub fn choose(&self, tried: &mut Tried, tunnel: bool) -> Option<Choice> {
+        let turn = *tried.turn.get_or_insert_with(|| self.balance.turn());
         let mut again = None;
-        for index in self.balance.order() {
-            let Some(peer) = self.peers.get(index).filter(|p| p.is_resolved()) else { continue };
-            if tried.contains(index) {
-                again = again.or(Some(index));
-            } else {
-                return peer.target(tunnel).map(|target| Choice { index, target });
-            }
-        }
-        let index = again?;
+        let resolved = |index: usize| self.peers.get(index).is_some_and(Peer::is_resolved);
+        let fresh = self.balance.order(turn).filter(|index| resolved(*index)).find(|index| {
+            let known = tried.contains(*index);
+            again = again.or(known.then_some(*index));
+            !known
+        });
+        let index = fresh.or(again)?;
+        tried.insert(index);
         self.peers.get(index)?.target(tunnel).map(|target| Choice { index, target })
     }
 }
@@ -98,27 +100,42 @@ mod tests {
         Cluster::new(&upstream, 7).unwrap()
     }
 
+    fn first(cluster: &Cluster) -> usize {
+        cluster.choose(&mut Tried::default(), false).unwrap().index
+    }
+
     #[test]
     fn a_retry_goes_to_another_peer_and_back_only_when_all_were_tried() {
         let cluster = cluster(&["127.0.0.1:1", "127.0.0.1:2"]);
         for _ in 0..4 {
             let mut tried = Tried::default();
-            let first = cluster.choose(tried, false).unwrap().index;
-            tried.insert(first);
-            let second = cluster.choose(tried, false).unwrap().index;
+            let first = cluster.choose(&mut tried, false).unwrap().index;
+            let second = cluster.choose(&mut tried, false).unwrap().index;
             assert_ne!(first, second);
-            tried.insert(second);
-            assert!(cluster.choose(tried, false).is_some());
+            assert!(cluster.choose(&mut tried, false).is_some());
         }
+    }
+
+    #[test]
+    fn a_retry_uses_up_nobodys_turn() {
+        let cluster = cluster(&["127.0.0.1:1", "127.0.0.1:2"]);
+        let firsts: Vec<_> = (0..6)
+            .map(|_| {
+                let mut tried = Tried::default();
+                let first = cluster.choose(&mut tried, false).unwrap().index;
+                cluster.choose(&mut tried, false).unwrap();
+                first
+            })
+            .collect();
+        assert_eq!(firsts, [0, 1, 0, 1, 0, 1]);
     }
 
     #[test]
     fn a_peer_without_an_address_is_passed_over() {
         let cluster = cluster(&["one.invalid:80", "127.0.0.1:2"]);
-        assert_eq!(cluster.choose(Tried::default(), false).unwrap().index, 1);
-        assert_eq!(cluster.choose(Tried::default(), false).unwrap().index, 1);
+        assert_eq!((first(&cluster), first(&cluster)), (1, 1));
         assert!(cluster.peers()[0].resolved(vec!["127.0.0.1:9".parse().unwrap()]));
-        let seen: Vec<_> = (0..2).map(|_| cluster.choose(Tried::default(), false).unwrap().index).collect();
+        let seen = [first(&cluster), first(&cluster)];
         assert!(seen.contains(&0) && seen.contains(&1));
         assert!(!cluster.peers()[0].resolved(vec!["127.0.0.1:9".parse().unwrap()]));
         assert!(cluster.peers()[0].resolved(vec![]));
@@ -126,6 +143,6 @@ mod tests {
 
     #[test]
     fn no_address_at_all_is_no_choice() {
-        assert!(cluster(&["one.invalid:80"]).choose(Tried::default(), false).is_none());
+        assert!(cluster(&["one.invalid:80"]).choose(&mut Tried::default(), false).is_none());
     }
 }
