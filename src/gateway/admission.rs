@@ -227,10 +227,18 @@ impl RawHead {
     /// see it otherwise (RFC 9112 section 6.1). Any coding but `chunked` alone would be lost on the way.
     fn has_one_length(&self, headers: &HeaderMap) -> bool {
         let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-        let Some(coding) = codings.next() else { return true };
+        let Some(coding) = codings.next() else { return has_plain_length(headers) };
         let beside_a_length = matches!(self, Self::Http1(bytes) if head::has(bytes, "content-length"));
         coding.as_bytes().eq_ignore_ascii_case(b"chunked") && codings.next().is_none() && !beside_a_length
     }
+}
+
+/// At most one `Content-Length`, spelled in the one way: no list, not even of equal values, and no leading zero.
+fn has_plain_length(headers: &HeaderMap) -> bool {
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    let Some(length) = lengths.next().map(http::HeaderValue::as_bytes) else { return true };
+    let plain = length == b"0" || (length.iter().all(u8::is_ascii_digit) && length.first().is_some_and(|b| *b != b'0'));
+    plain && lengths.next().is_none()
 }
 
 /// Replaces the target by one in origin form. HTTP/2 has its authority in the same place, which stays.

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use http::{HeaderName, StatusCode};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
-use pingora::{Error, ErrorType, Result};
+use pingora::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 use self::context::Context;
@@ -87,9 +87,14 @@ impl ProxyHttp for Gateway {
         &self,
         _: &mut Session,
         body: &mut Option<Bytes>,
-        _: bool,
+        end: bool,
         ctx: &mut Context,
     ) -> Result<()> {
+        if end && body.as_ref().is_some_and(Bytes::is_empty) {
+            // An empty last piece, as HTTP/2 may send one: Pingora would write it as the last chunk and then end the
+            // body with another one, which the upstream would take for the start of the next request.
+            *body = None;
+        }
         ctx.count_body(body.as_ref().map_or(0, Bytes::len))
     }
 
@@ -129,6 +134,15 @@ impl ProxyHttp for Gateway {
         ctx: &mut Context,
         _: bool,
     ) -> Box<Error> {
+        if *error.esource() == ErrorSource::Upstream
+            && *error.etype() == ErrorType::ReadTimedout
+            && !ctx.tunnelled
+            && !session.as_mut().is_body_done()
+        {
+            // The upstream waits for the rest of the body, as we do: it is the client that stalls.
+            ctx.reason = Some(Reason::BodyTimeout);
+            ctx.broken_body = true;
+        }
         let (head, done) = (session.req_header(), session.response_written().is_some());
         // Twice is the same as once, the whole body is still at hand, and the client has seen nothing yet.
         let safe = head.method.is_idempotent() && !session.as_ref().retry_buffer_truncated() && !done;

@@ -92,6 +92,31 @@ async fn a_doubled_slash_over_http_2_keeps_its_authority() {
 }
 
 #[tokio::test]
+async fn a_body_over_http_2_ends_once_upstream_however_its_frames_end_it() {
+    let upstream = Upstream::start().await;
+    let authority = Authority::new("a test authority");
+    let gateway = with_tls(&upstream, &authority, None).await;
+    let (client, _) = Handshake::trusting(&authority).protocols(&["h2"]).connect(gateway.address()).await.unwrap();
+    let mut h2 = H2::start(client).await;
+    let bearer = format!("Bearer {}", tokens::good());
+    let bodies: [&[&[u8]]; 6] = [&[b"hi"], &[b"hi", b""], &[b""], &[b"", b"hi"], &[b"h", b"", b"i", b""], &[b"", b""]];
+    for path in [plain(APP), "/public/x".to_owned(), plain("AP09092338")] {
+        for pieces in bodies {
+            let answer = h2.ask_in_pieces(("POST", &path), &[("authorization", &bearer)], pieces).await;
+            // The next request uses the same connection upstream: a byte too many would be in front of it.
+            let after = h2.ask("GET", &plain(APP), &[("authorization", &bearer)], b"").await;
+            assert_eq!(after.status, 200, "{path} {pieces:?}: {after:?}");
+            let seen = upstream.take();
+            let last = seen.last().expect("the request after");
+            assert!(last.head.bytes.starts_with(b"GET "), "{path} {pieces:?}: {:?}", last.head.bytes);
+            if answer.status == 200 {
+                assert_eq!((seen.len(), &seen[0].body.content), (2, &pieces.concat()), "{path} {pieces:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_client_certificate_may_be_required() {
     let upstream = Upstream::start().await;
     let (authority, clients, strangers) =

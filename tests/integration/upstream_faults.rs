@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde_json::json;
 
-use crate::support::client::{get, set_user};
+use crate::support::client::{get, post, set_user};
 use crate::support::gateway::{Gateway, gateway, to_peers};
 use crate::support::upstream::{Behaviour, Upstream};
 use crate::support::{APP, USER, plain, poll, ports, tokens};
@@ -161,4 +161,19 @@ async fn the_upstreams_own_errors_pass_unchanged_and_are_not_ours() {
     assert_eq!(answer.header("X-From"), Some("rtmsAPI"));
     let metrics = gateway.counted("rtms_requests_total", &[("route", "plain"), ("status", "503")], 1).await;
     assert_eq!(metrics.count("rtms_errors_total", &[]), 0);
+}
+
+#[tokio::test]
+async fn a_client_that_stalls_in_its_upload_is_no_fault_of_the_upstream() {
+    let upstream = Upstream::start().await;
+    let timeouts = json!({ "read": "300ms", "write": "300ms" });
+    let gateway = gateway(&upstream).customer().set("/upstreams/rtms/timeouts", timeouts).start().await;
+    let head = post(plain(APP), b"half of it".to_vec()).token(tokens::good()).bytes("gateway.test");
+    let head = String::from_utf8(head).unwrap().replace("Content-Length: 10", "Content-Length: 20");
+    let mut client = gateway.connect().await;
+    client.send(head.as_bytes()).await;
+    assert_eq!(client.response().await.expect("an answer").verdict(), (408, "4".into()));
+    let metrics = gateway.counted("rtms_rejections_total", &[("reason", "body_timeout")], 1).await;
+    assert_eq!(metrics.count("rtms_errors_total", &[]), 0);
+    assert_eq!(metrics.count("rtms_upstream_requests_total", &[("outcome", "timeout")]), 0);
 }

@@ -59,21 +59,32 @@ impl H2 {
 
     /// A request in the usual form.
     pub async fn ask(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let pieces = if body.is_empty() { &[][..] } else { &[body][..] };
+        self.ask_in_pieces((method, path), headers, pieces).await
+    }
+
+    /// A request whose body comes in these DATA frames, of which the last ends the stream; each at most 16 KiB.
+    pub async fn ask_in_pieces(
+        &mut self,
+        (method, path): (&str, &str),
+        headers: &[(&str, &str)],
+        pieces: &[&[u8]],
+    ) -> Answer {
         let host = self.client.host().to_owned();
         let mut fields = vec![(":method", method), (":scheme", "https"), (":authority", &host), (":path", path)];
         fields.extend(headers);
         let fields: Vec<(&[u8], &[u8])> = fields.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())).collect();
-        self.send(&fields, body).await
+        self.send(&fields, pieces).await
     }
 
-    /// Any fields, and a body (at most 16 KiB) in one frame where there is one.
-    pub async fn send(&mut self, fields: &[(&[u8], &[u8])], body: &[u8]) -> Answer {
+    /// Any fields, and a body in these DATA frames.
+    pub async fn send(&mut self, fields: &[(&[u8], &[u8])], pieces: &[&[u8]]) -> Answer {
         let stream = self.stream;
         self.stream += 2;
-        let end = if body.is_empty() { END_STREAM } else { 0 };
-        let mut out = frame(HEADERS, END_HEADERS | end, stream, &hpack::encode(fields));
-        if !body.is_empty() {
-            out.extend(frame(DATA, END_STREAM, stream, body));
+        let end = |last: bool| if last { END_STREAM } else { 0 };
+        let mut out = frame(HEADERS, END_HEADERS | end(pieces.is_empty()), stream, &hpack::encode(fields));
+        for (n, piece) in pieces.iter().enumerate() {
+            out.extend(frame(DATA, end(n + 1 == pieces.len()), stream, piece));
         }
         self.client.send(&out).await;
         self.answer(stream).await
