@@ -28,6 +28,14 @@ async fn with_tls(upstream: &Upstream, authority: &Authority, clients: Option<(&
         .await
 }
 
+/// A connection that speaks HTTP/2.
+async fn http_2(authority: &Authority, gateway: &Gateway) -> H2 {
+    let handshake = Handshake::trusting(authority).protocols(&["h2"]);
+    let (client, protocol) = handshake.connect(gateway.address()).await.unwrap();
+    assert_eq!(protocol, "h2");
+    H2::start(client).await
+}
+
 #[tokio::test]
 async fn http_1_1_over_tls_is_judged_and_forwarded() {
     let upstream = Upstream::start().await;
@@ -79,8 +87,7 @@ async fn a_doubled_slash_over_http_2_keeps_its_authority() {
     let upstream = Upstream::start().await;
     let authority = Authority::new("a test authority");
     let gateway = with_tls(&upstream, &authority, None).await;
-    let (client, _) = Handshake::trusting(&authority).protocols(&["h2"]).connect(gateway.address()).await.unwrap();
-    let mut h2 = H2::start(client).await;
+    let mut h2 = http_2(&authority, &gateway).await;
     let bearer = format!("Bearer {}", tokens::good());
     let doubled = plain(APP).replacen("/api", "//api", 1);
     let answer = h2.ask("GET", &doubled, &[("authorization", &bearer)], b"").await;
@@ -96,8 +103,7 @@ async fn a_body_over_http_2_ends_once_upstream_however_its_frames_end_it() {
     let upstream = Upstream::start().await;
     let authority = Authority::new("a test authority");
     let gateway = with_tls(&upstream, &authority, None).await;
-    let (client, _) = Handshake::trusting(&authority).protocols(&["h2"]).connect(gateway.address()).await.unwrap();
-    let mut h2 = H2::start(client).await;
+    let mut h2 = http_2(&authority, &gateway).await;
     let bearer = format!("Bearer {}", tokens::good());
     let bodies: [&[&[u8]]; 6] = [&[b"hi"], &[b"hi", b""], &[b""], &[b"", b"hi"], &[b"h", b"", b"i", b""], &[b"", b""]];
     for path in [plain(APP), "/public/x".to_owned(), plain("AP09092338")] {
