@@ -97,8 +97,7 @@ impl State {
             return Err(Reason::BadRequest);
         }
         let target = Target::parse(head.target(request), host)?;
-        let origin_form = target.to_origin_form();
-        let rewritten = (*origin_form != *request.raw_path()).then(|| origin_form.into_owned());
+        let rewritten = (!target.is_origin_form(request.raw_path())).then(|| target.to_origin_form());
         let step = self.judge_target(request, &target, ctx);
         if let Some(target) = rewritten {
             // What was checked is what is forwarded.

@@ -45,7 +45,7 @@ impl State {
         head.insert_header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))?;
         head.insert_header(header::CONTENT_LENGTH, rejection::body(reason, form).len())?;
         head.insert_header(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))?;
-        head.insert_header(REQUEST_ID, ctx.request_id(session))?;
+        head.insert_header(REQUEST_ID, ctx.request_id(session).clone())?;
         if let Some(challenge) = rejection::challenge(reason, form) {
             head.insert_header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))?;
         }

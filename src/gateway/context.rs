@@ -125,11 +125,12 @@ impl Context {
         self.body_limit = None;
     }
 
-    /// The request's id: a fresh one, or the client's.
+    /// The request's id: a fresh one, or the client's. A clone of it shares its bytes.
     #[must_use]
-    pub fn request_id<'a>(&'a self, session: &'a Session) -> &'a str {
+    pub fn request_id<'a>(&'a self, session: &'a Session) -> &'a HeaderValue {
+        static NONE: HeaderValue = HeaderValue::from_static("");
         let id = self.fresh_id.as_ref().or_else(|| session.req_header().headers.get(REQUEST_ID));
-        id.and_then(|id| id.to_str().ok()).unwrap_or_default()
+        id.unwrap_or(&NONE)
     }
 }
 

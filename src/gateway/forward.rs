@@ -38,7 +38,7 @@ impl State {
         }
         request.remove_header(&header::EXPECT);
         // Also where it is the client's own, which it may have nominated away.
-        request.insert_header(REQUEST_ID, ctx.request_id(session))?;
+        request.insert_header(REQUEST_ID, ctx.request_id(session).clone())?;
         self.set_forwarded(session, request)
     }
 
@@ -70,7 +70,7 @@ impl State {
 
 /// The upstream's answer passes unchanged, but for the request's id.
 pub(super) fn prepare_response(session: &Session, response: &mut ResponseHeader, ctx: &Context) -> Result<()> {
-    response.insert_header(REQUEST_ID, ctx.request_id(session))
+    response.insert_header(REQUEST_ID, ctx.request_id(session).clone())
 }
 
 fn forwarded_for(client: IpAddr, trusted: bool, headers: &HeaderMap) -> String {

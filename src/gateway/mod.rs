@@ -11,21 +11,21 @@ pub mod forward;
 pub mod outcome;
 pub mod state;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderName, StatusCode};
+use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
-use pingora::{Error, ErrorSource, ErrorType, Result};
+use pingora::{Error, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 use self::context::Context;
 use self::state::State;
 use crate::reason::Reason;
-use pingora::http::{RequestHeader, ResponseHeader};
-use std::sync::Arc;
 
 /// `X-Request-Id`.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -134,15 +134,7 @@ impl ProxyHttp for Gateway {
         ctx: &mut Context,
         _: bool,
     ) -> Box<Error> {
-        if *error.esource() == ErrorSource::Upstream
-            && *error.etype() == ErrorType::ReadTimedout
-            && !ctx.tunnelled
-            && !session.as_mut().is_body_done()
-        {
-            // The upstream waits for the rest of the body, as we do: it is the client that stalls.
-            ctx.reason = Some(Reason::BodyTimeout);
-            ctx.broken_body = true;
-        }
+        outcome::blame_stalling_client(&error, session, ctx);
         let (head, done) = (session.req_header(), session.response_written().is_some());
         // Twice is the same as once, the whole body is still at hand, and the client has seen nothing yet.
         let safe = head.method.is_idempotent() && !session.as_ref().retry_buffer_truncated() && !done;
@@ -182,7 +174,7 @@ impl ProxyHttp for Gateway {
 
     /// Without the query, which is never logged.
     fn request_summary(&self, session: &Session, ctx: &Context) -> String {
-        format!("request {}", ctx.request_id(session))
+        format!("request {}", ctx.request_id(session).to_str().unwrap_or_default())
     }
 }
 

@@ -32,6 +32,16 @@ pub(super) fn reason(error: &Error, ctx: &Context) -> Reason {
     }
 }
 
+/// An upstream that times out while the body isn't whole waits for the rest of it, as we do: it is the client that
+/// stalls.
+pub(super) fn blame_stalling_client(error: &Error, session: &mut Session, ctx: &mut Context) {
+    let timed_out = *error.esource() == ErrorSource::Upstream && *error.etype() == ErrorType::ReadTimedout;
+    if timed_out && !ctx.tunnelled && !session.as_mut().is_body_done() {
+        ctx.reason = Some(Reason::BodyTimeout);
+        ctx.broken_body = true;
+    }
+}
+
 /// Whether the client is gone, or takes nothing any more.
 fn is_departure(error: &Error) -> bool {
     matches!(
@@ -143,7 +153,7 @@ impl State {
         let peer = ctx.last_peer.zip(cluster).and_then(|(at, c)| c.peers().get(at));
         self.access_log.write(&Entry {
             time: ctx.time,
-            request_id: ctx.request_id(session),
+            request_id: ctx.request_id(session).to_str().unwrap_or_default(),
             client: session.client_addr().and_then(|a| a.as_inet()).copied(),
             method: request.method.as_str(),
             path: path_only(request.raw_path()),

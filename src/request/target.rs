@@ -45,10 +45,20 @@ impl<'a> Target<'a> {
 
     /// The target as it is forwarded.
     #[must_use]
-    pub fn to_origin_form(&self) -> Cow<'_, [u8]> {
+    pub fn to_origin_form(&self) -> Vec<u8> {
         match self.query {
-            None => Cow::Borrowed(self.path.as_bytes()),
-            Some(query) => Cow::Owned([self.path.as_bytes(), b"?", query].concat()),
+            None => self.path.as_bytes().to_vec(),
+            Some(query) => [self.path.as_bytes(), b"?", query].concat(),
+        }
+    }
+
+    /// Whether `raw` is that already, byte for byte.
+    #[must_use]
+    pub fn is_origin_form(&self, raw: &[u8]) -> bool {
+        match (raw.strip_prefix(self.path.as_bytes()), self.query) {
+            (Some(rest), None) => rest.is_empty(),
+            (Some(rest), Some(query)) => rest.strip_prefix(b"?") == Some(query),
+            (None, _) => false,
         }
     }
 }
@@ -188,5 +198,17 @@ mod tests {
         assert_eq!(&*target.to_origin_form(), b"/a?b=/../%zz;\\\xff?c");
         assert_eq!(&*Target::parse(b"/a?", None).unwrap().to_origin_form(), b"/a?");
         assert_eq!(&*Target::parse(b"http://h?x", Some(b"h")).unwrap().to_origin_form(), b"/?x");
+    }
+
+    #[test]
+    fn a_target_in_origin_form_is_told_from_one_that_is_rewritten() {
+        for raw in ["/a", "/a?", "/a?b?c", "/", "/a//b", "/a//b?c", "http://h/a?b", "http://h"] {
+            let target = Target::parse(raw.as_bytes(), Some(b"h")).unwrap();
+            assert_eq!(target.is_origin_form(raw.as_bytes()), target.to_origin_form() == raw.as_bytes(), "{raw}");
+        }
+        let target = Target::parse(b"/a?b", None).unwrap();
+        for other in ["", "/a", "/a?", "/a?b?", "/a?bb", "/aa?b", "/ab"] {
+            assert!(!target.is_origin_form(other.as_bytes()), "{other}");
+        }
     }
 }
