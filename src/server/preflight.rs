@@ -76,8 +76,7 @@ impl PidFile {
     /// # Errors
     /// The file can't be written.
     pub fn write(path: &Path) -> Result<Self, StartError> {
-        fs::write(path, format!("{}\n", std::process::id()))
-            .map_err(|e| StartError::File { path: path.to_owned(), problem: e.to_string() })?;
+        fs::write(path, format!("{}\n", std::process::id())).map_err(|e| StartError::file(path, &e))?;
         Ok(Self(path.to_owned()))
     }
 }

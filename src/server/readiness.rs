@@ -18,8 +18,7 @@ pub struct Flags {
 /// The answer to `/readyz`.
 #[derive(Clone)]
 pub struct Readiness {
-    draining: Arc<AtomicBool>,
-    listening: Arc<AtomicBool>,
+    flags: Flags,
     apps: Arc<Status>,
     /// Staleness takes the gateway out only under `when_stale: reject`: otherwise a database that is down would
     /// take every gateway with it.
@@ -29,9 +28,8 @@ pub struct Readiness {
 impl Readiness {
     /// Readiness of a gateway whose apps are described by `apps`.
     #[must_use]
-    pub fn new(flags: Flags, apps: Arc<Status>, reject_after: Option<Duration>) -> Self {
-        let Flags { draining, listening } = flags;
-        Self { draining, listening, apps, reject_after }
+    pub const fn new(flags: Flags, apps: Arc<Status>, reject_after: Option<Duration>) -> Self {
+        Self { flags, apps, reject_after }
     }
 
     /// Ready, or why not.
@@ -39,13 +37,13 @@ impl Readiness {
     /// # Errors
     /// The reason, for people.
     pub fn check(&self) -> Result<(), String> {
-        if self.draining.load(Ordering::Relaxed) {
+        if self.flags.draining.load(Ordering::Relaxed) {
             return Err("draining: asked to stop".to_owned());
         }
         if let Some(why) = self.apps.not_ready() {
             return Err(why);
         }
-        if !self.listening.load(Ordering::Acquire) {
+        if !self.flags.listening.load(Ordering::Acquire) {
             return Err("the listeners are about to open".to_owned());
         }
         match self.reject_after {

@@ -6,21 +6,10 @@ use serde_json::{Value, json};
 
 use crate::support::apps_file::{self, app};
 use crate::support::client::get;
-use crate::support::gateway::{Gateway, gateway};
+use crate::support::gateway::gateway;
 use crate::support::metrics::Metrics;
 use crate::support::upstream::Upstream;
 use crate::support::{APP, SECRET, USER, plain, poll, tokens};
-
-async fn becomes(gateway: &Gateway, what: &str, app: &str, token: &str, verdict: (u16, &str)) {
-    let wanted = (verdict.0, verdict.1.to_owned());
-    poll::until_true(what, async || {
-        let got = gateway.verdict(app, token).await;
-        // Whatever happens to another app, the customer's own is judged as ever.
-        assert_eq!(gateway.verdict(APP, &tokens::good()).await, (200, "0".into()), "{what}");
-        got == wanted
-    })
-    .await;
-}
 
 /// The customer's app and one more document.
 fn with(document: Value) -> String {
@@ -37,19 +26,19 @@ async fn walk(write: impl Fn(&Path, &str)) {
     assert_eq!(gateway.verdict("TR_NEW", &first).await, (401, "38".into()));
 
     write(&path, &with(app("TR_NEW", "first")));
-    becomes(&gateway, "an app that was added", "TR_NEW", &first, (200, "0")).await;
+    gateway.becomes("an app that was added", "TR_NEW", &first, (200, "0")).await;
     write(&path, &with(app("TR_NEW", "second")));
-    becomes(&gateway, "a secret that was changed", "TR_NEW", &second, (200, "0")).await;
+    gateway.becomes("a secret that was changed", "TR_NEW", &second, (200, "0")).await;
     assert_eq!(gateway.verdict("TR_NEW", &first).await, (401, "38".into()));
     write(&path, &with(json!({ "appId": "TR_NEW" })));
-    becomes(&gateway, "a secret that was removed", "TR_NEW", &first, (200, "0")).await;
+    gateway.becomes("a secret that was removed", "TR_NEW", &first, (200, "0")).await;
     write(&path, &with(json!({ "appId": "TR_NEW", "jwt_secretkey": true })));
-    becomes(&gateway, "a document that lost its sense", "TR_NEW", &first, (401, "38")).await;
+    gateway.becomes("a document that lost its sense", "TR_NEW", &first, (401, "38")).await;
     write(&path, &with(app("TR_NEW", "first")));
-    becomes(&gateway, "a secret that was added", "TR_NEW", &first, (200, "0")).await;
+    gateway.becomes("a secret that was added", "TR_NEW", &first, (200, "0")).await;
     assert_eq!(gateway.ask(&get(plain("TR_NEW"))).await.verdict(), (401, "39".into()));
     write(&path, &apps_file::text(&[app(APP, SECRET)]));
-    becomes(&gateway, "an app that was removed", "TR_NEW", &first, (401, "38")).await;
+    gateway.becomes("an app that was removed", "TR_NEW", &first, (401, "38")).await;
 }
 
 #[tokio::test]
@@ -96,7 +85,7 @@ async fn a_broken_file_changes_nothing_is_counted_and_mended_again() {
     assert_eq!(gateway.verdict("TR_TWO", &two).await, (200, "0".into()));
     apps_file::replace(&path, &with(app("TR_TWO", "other")));
     let other = tokens::of("TR_TWO", USER, "other");
-    becomes(&gateway, "a mended file", "TR_TWO", &other, (200, "0")).await;
+    gateway.becomes("a mended file", "TR_TWO", &other, (200, "0")).await;
 }
 
 #[tokio::test]

@@ -9,17 +9,6 @@ use crate::support::mongo::Mongo;
 use crate::support::upstream::Upstream;
 use crate::support::{APP, SECRET, USER, plain, poll, tokens};
 
-/// Waits for a verdict; the customer's app, which nobody touches, is judged as ever meanwhile.
-async fn becomes(gateway: &Gateway, what: &str, app: &str, token: &str, verdict: (u16, &str)) {
-    let wanted = (verdict.0, verdict.1.to_owned());
-    poll::until_true(what, async || {
-        let got = gateway.verdict(app, token).await;
-        assert_eq!(gateway.verdict(APP, &tokens::good()).await, (200, "0".into()), "{what}");
-        got == wanted
-    })
-    .await;
-}
-
 async fn with_customer(upstream: &Upstream) -> (Mongo, Gateway) {
     let mongo = Mongo::start().await;
     mongo.insert_app(APP, SECRET).await;
@@ -40,23 +29,23 @@ async fn an_app_is_enforced_as_soon_as_it_is_written_changed_or_removed() {
     assert_eq!(gateway.verdict(app, &first).await, (401, "38".into()));
 
     mongo.insert_app(app, "first").await;
-    becomes(&gateway, "an insert", app, &first, GOOD).await;
+    gateway.becomes("an insert", app, &first, GOOD).await;
     mongo.set_secret(app, "second").await;
-    becomes(&gateway, "a changed secret", app, &second, GOOD).await;
-    becomes(&gateway, "the old secret", app, &first, INVALID).await;
+    gateway.becomes("a changed secret", app, &second, GOOD).await;
+    gateway.becomes("the old secret", app, &first, INVALID).await;
     mongo.unset(app, "jwt_secretkey").await;
-    becomes(&gateway, "a removed secret", app, &first, GOOD).await;
+    gateway.becomes("a removed secret", app, &first, GOOD).await;
     assert_eq!(gateway.ask(&get(plain(app))).await.verdict(), (200, "0".into()));
     mongo.set(app, doc! { "disabled": true }).await;
-    becomes(&gateway, "a disabled app", app, &second, INVALID).await;
+    gateway.becomes("a disabled app", app, &second, INVALID).await;
     mongo.apps().replace_one(doc! { "appId": app }, doc! { "appId": app, "jwt_secretkey": "second" }).await.unwrap();
-    becomes(&gateway, "a replaced document", app, &second, GOOD).await;
+    gateway.becomes("a replaced document", app, &second, GOOD).await;
     mongo.set(app, doc! { "tokens_valid_after": DateTime::now() }).await;
-    becomes(&gateway, "revoked tokens", app, &second, INVALID).await;
+    gateway.becomes("revoked tokens", app, &second, INVALID).await;
     mongo.unset(app, "tokens_valid_after").await;
-    becomes(&gateway, "no revocation", app, &second, GOOD).await;
+    gateway.becomes("no revocation", app, &second, GOOD).await;
     mongo.delete(app).await;
-    becomes(&gateway, "a deleted app", app, &second, INVALID).await;
+    gateway.becomes("a deleted app", app, &second, INVALID).await;
 
     let metrics = gateway.metrics().await;
     assert!(metrics.count("rtms_apps_changes_total", &[]) >= 8);
@@ -79,9 +68,9 @@ async fn a_senseless_document_makes_only_its_app_unusable() {
         doc! { "tokens_valid_after": "2026-01-01T00:00:00Z" },
     ] {
         mongo.insert_app(app, "s").await;
-        becomes(&gateway, "a good document", app, &token, GOOD).await;
+        gateway.becomes("a good document", app, &token, GOOD).await;
         mongo.set(app, senseless.clone()).await;
-        becomes(&gateway, &senseless.to_string(), app, &token, INVALID).await;
+        gateway.becomes(&senseless.to_string(), app, &token, INVALID).await;
         assert_eq!(gateway.ask(&get(plain(app))).await.verdict(), (401, "38".into()), "{senseless}: never open");
         mongo.delete(app).await;
     }
@@ -98,7 +87,7 @@ async fn a_document_without_an_app_id_harms_nobody() {
     mongo.insert(doc! { "_id": "a document of its own", "jwt_secretkey": "s" }).await;
     mongo.insert(doc! { "appId": 7 }).await;
     mongo.insert_app("TR_AFTER", "s").await;
-    becomes(&gateway, "a later app", "TR_AFTER", &tokens::of("TR_AFTER", USER, "s"), GOOD).await;
+    gateway.becomes("a later app", "TR_AFTER", &tokens::of("TR_AFTER", USER, "s"), GOOD).await;
     assert_eq!(gateway.metrics().await.count("rtms_apps", &[("state", "unusable")]), 2);
 }
 
@@ -109,12 +98,12 @@ async fn two_documents_with_one_app_id_are_both_unusable_until_one_is_gone() {
     let app = "TR_TWICE";
     let [one, two] = ["one", "two"].map(|secret| tokens::of(app, USER, secret));
     mongo.insert(doc! { "_id": 1, "appId": app, "jwt_secretkey": "one" }).await;
-    becomes(&gateway, "the first", app, &one, GOOD).await;
+    gateway.becomes("the first", app, &one, GOOD).await;
     mongo.insert(doc! { "_id": 2, "appId": app, "jwt_secretkey": "two" }).await;
-    becomes(&gateway, "a second one", app, &one, INVALID).await;
+    gateway.becomes("a second one", app, &one, INVALID).await;
     assert_eq!(gateway.verdict(app, &two).await, (401, "38".into()));
     mongo.apps().delete_one(doc! { "_id": 1 }).await.unwrap();
-    becomes(&gateway, "the second alone", app, &two, GOOD).await;
+    gateway.becomes("the second alone", app, &two, GOOD).await;
     assert_eq!(gateway.verdict(app, &one).await, (401, "38".into()));
 }
 
@@ -124,12 +113,12 @@ async fn an_app_may_move_to_another_document_in_one_transactionless_step() {
     let (mongo, gateway) = with_customer(&upstream).await;
     mongo.insert(doc! { "_id": 1, "appId": "TR_A", "jwt_secretkey": "a" }).await;
     mongo.insert(doc! { "_id": 2, "appId": "TR_B", "jwt_secretkey": "b" }).await;
-    becomes(&gateway, "both are there", "TR_B", &tokens::of("TR_B", USER, "b"), GOOD).await;
+    gateway.becomes("both are there", "TR_B", &tokens::of("TR_B", USER, "b"), GOOD).await;
     // The two documents swap their appIds: for a moment, one is claimed twice.
     mongo.apps().update_one(doc! { "_id": 1 }, doc! { "$set": { "appId": "TR_B" } }).await.unwrap();
     mongo.apps().update_one(doc! { "_id": 2 }, doc! { "$set": { "appId": "TR_A" } }).await.unwrap();
-    becomes(&gateway, "the swap", "TR_B", &tokens::of("TR_B", USER, "a"), GOOD).await;
-    becomes(&gateway, "the swap", "TR_A", &tokens::of("TR_A", USER, "b"), GOOD).await;
+    gateway.becomes("the swap", "TR_B", &tokens::of("TR_B", USER, "a"), GOOD).await;
+    gateway.becomes("the swap", "TR_A", &tokens::of("TR_A", USER, "b"), GOOD).await;
     assert_eq!(gateway.verdict("TR_A", &tokens::of("TR_A", USER, "a")).await, (401, "38".into()));
 }
 

@@ -212,6 +212,18 @@ impl Gateway {
         self.ask(&client::get(super::plain(app)).token(token)).await.verdict()
     }
 
+    /// Waits until an app's token gets this verdict; the customer's app, which nobody touches, is judged as ever
+    /// meanwhile.
+    pub async fn becomes(&self, what: &str, app: &str, token: &str, verdict: (u16, &str)) {
+        let wanted = (verdict.0, verdict.1.to_owned());
+        poll::until_true(what, async || {
+            let got = self.verdict(app, token).await;
+            assert_eq!(self.verdict(super::APP, &super::tokens::good()).await, (200, "0".into()), "{what}");
+            got == wanted
+        })
+        .await;
+    }
+
     /// A page of the admin address.
     pub async fn page(&self, path: &str) -> Response {
         client::once(self.admin, &client::get(path).header("Accept: application/json")).await
@@ -262,20 +274,6 @@ impl Gateway {
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         self.process.signal(signal);
-    }
-
-    /// Changes values of the configuration file, and asks for a reload.
-    pub fn reload(&mut self, changes: &[(&str, Value)]) {
-        for (pointer, value) in changes {
-            set(&mut self.config, pointer, value.clone());
-        }
-        self.reload_text(&text(&self.config));
-    }
-
-    /// Puts any text in the place of the configuration, and asks for a reload.
-    pub fn reload_text(&self, text: &str) {
-        apps_file::replace(&self.dir().join("gateway.yaml"), text);
-        self.signal(Signal::SIGHUP);
     }
 
     /// Waits for it to end.

@@ -40,6 +40,7 @@ impl Running {
         let began = Instant::now();
         while !condition(&self.rig) {
             assert!(began.elapsed() < Duration::from_mins(5), "{what}: not within five minutes");
+            // Virtual time: it moves the paused clock on, nobody waits.
             sleep(Duration::from_millis(10)).await;
         }
     }
@@ -135,6 +136,7 @@ async fn stops_in_any_state() {
             });
             fake.cut(kind.into_iter().collect());
             let running = run(&fake);
+            // Virtual time, as the clock is paused.
             sleep(Duration::from_millis(millis)).await;
             running.end().await;
             assert_eq!(fake.calls().last(), Some(&"close"));
