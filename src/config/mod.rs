@@ -16,6 +16,7 @@ pub mod admin;
 pub mod apps;
 mod apps_file;
 pub mod auth;
+pub mod cors;
 pub mod expand;
 pub mod identities;
 pub mod limits;
@@ -71,6 +72,8 @@ pub struct Config {
     routes: Option<List<routes::Route>>,
     /// Sizes and times a client may use.
     limits: limits::Limits,
+    /// Which pages of other origins may read the gateway's own answers. Absent: off.
+    cors: Option<cors::Cors>,
     /// What is logged.
     telemetry: telemetry::Telemetry,
     /// The process.
@@ -154,9 +157,10 @@ impl Config {
         let around = routes::Around { upstreams: &names, defaults };
         let routes = settle_routes(self.routes, around, check);
         let limits = self.limits.settle(&root.key("limits"), check);
+        let cors = self.cors.map(|cors| cors.settle(&root.key("cors"), check));
         let telemetry = self.telemetry.settle(&root.key("telemetry"), check);
         let server = self.server.settle(&root.key("server"), check);
-        Some(Settings { listeners, admin, apps: apps?, auth, upstreams, routes, limits, telemetry, server })
+        Some(Settings { listeners, admin, apps: apps?, auth, upstreams, routes, limits, cors, telemetry, server })
     }
 }
 

@@ -19,7 +19,6 @@ pub enum NotYet {
 /// Everything that can't be used yet.
 pub const NOT_YET: &[NotYet] = &[
     NotYet::Key("profiles"),
-    NotYet::Key("cors"),
     NotYet::Key("limits.head_read_timeout"),
     NotYet::Key("limits.requests_per_app"),
     NotYet::Key("limits.rejections_per_address"),

@@ -29,6 +29,8 @@ pub struct Settings {
     pub routes: Vec<Route>,
     /// Sizes and times a client may use.
     pub limits: Limits,
+    /// Who may read the gateway's own answers from a page of another origin; `None`: nobody.
+    pub cors: Option<Cors>,
     /// What is logged.
     pub telemetry: Telemetry,
     /// The process.
@@ -220,6 +222,15 @@ pub struct Limits {
     pub client_idle: Duration,
     /// Time for each write towards a client.
     pub write_timeout: Duration,
+}
+
+/// Origins whose pages may read the gateway's own answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cors {
+    /// All.
+    Any,
+    /// These, byte for byte.
+    Only(Vec<String>),
 }
 
 /// What is logged.

@@ -53,6 +53,9 @@ impl State {
             let path = session.req_header().uri.path();
             head.insert_header(header::ALLOW, self.table.allowed(path).join(", "))?;
         }
+        if let Some(cors) = &self.cors {
+            cors.allow(&session.req_header().headers, &mut head)?;
+        }
         Ok(head)
     }
 }

@@ -6,6 +6,7 @@
 pub mod admission;
 pub mod answer;
 pub mod context;
+mod cors;
 pub mod early_body;
 pub mod forward;
 pub mod outcome;

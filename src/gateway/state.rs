@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use super::cors::Cors;
 use crate::apps::Snapshot;
 use crate::apps::feed::Status;
 use crate::auth::decision::{Rule, TokenRules};
@@ -27,6 +28,7 @@ pub struct State {
     pub(super) limits: Limits,
     pub(super) allow_encrypted_bodies: bool,
     pub(super) default_form: Form,
+    pub(super) cors: Option<Cors>,
     pub(super) trusted: Vec<ipnet::IpNet>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) access_log: AccessLog,
@@ -98,6 +100,7 @@ impl State {
             limits: settings.limits,
             allow_encrypted_bodies: settings.auth.allow_encrypted_bodies,
             default_form: settings.auth.rejection,
+            cors: settings.cors.as_ref().map(Cors::new),
             trusted: settings.server.trusted_proxies.clone(),
             metrics: handles.metrics,
             access_log: handles.access_log,

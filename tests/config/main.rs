@@ -12,6 +12,7 @@
 mod apps_file;
 mod certificates;
 mod check;
+mod cors;
 mod files;
 mod mistakes;
 mod mistakes_in_routes;

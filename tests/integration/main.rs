@@ -16,6 +16,7 @@ mod apps_from_mongodb;
 mod bodies;
 mod codes;
 mod connections;
+mod cors;
 mod database_faults;
 mod feed;
 mod headers;
