@@ -24,6 +24,7 @@
 pub mod apps;
 pub mod auth;
 pub mod json;
+pub mod limit;
 pub mod percent;
 pub mod reason;
 pub mod request;

@@ -7,9 +7,14 @@ use super::mistakes::Check;
 use super::settings;
 use super::values::{Size, Span};
 use super::yaml_path::YamlPath;
+use crate::limit::Rate;
 
 /// The HTTP library's own bound on a head.
 const MOST_HEADER_BYTES: u64 = 1 << 20;
+/// Bounds of a rate; a day at the least rate gives 86 of them.
+const LEAST_RATE: f64 = 0.001;
+const MOST_RATE: f64 = 1e6;
+const MOST_BURST: u64 = 1_000_000;
 
 /// Sizes and times a client may use.
 #[derive(Clone, Deserialize, JsonSchema, Serialize)]
@@ -25,6 +30,41 @@ pub struct Limits {
     client_idle: Span,
     /// Time for each write towards a client. Example: `10s`.
     write_timeout: Span,
+    /// Verified requests of one app, in all from all clients; over it 429 with `Retry-After`. Absent: no limit.
+    requests_per_app: Option<RateLimit>,
+    /// Rejected requests of one client address (IPv6: one network of 64 bits); over it a rejection is a 429 with
+    /// `Retry-After`, while good requests pass. Behind `server.trusted_proxies` the address is the one they name in
+    /// `X-Forwarded-For`. Absent: no limit.
+    rejections_per_address: Option<RateLimit>,
+}
+
+/// A rate limit.
+#[derive(Clone, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RateLimit {
+    /// How many a second in the long run; may have a fraction. Example: `1000`.
+    #[schemars(required)]
+    rate: Option<f64>,
+    /// How many at once after a quiet time; absent: as many as `rate`. Example: `2000`.
+    burst: Option<u64>,
+}
+
+impl RateLimit {
+    #[expect(clippy::cast_sign_loss, reason = "a rate that isn't positive is refused")]
+    fn settle(&self, at: &YamlPath, check: &mut Check) -> Option<Rate> {
+        let Some(rate) = self.rate else {
+            check.missing(&at.key("rate"), "say how many a second, as in `1000`, or take the section out");
+            return None;
+        };
+        if !(LEAST_RATE..=MOST_RATE).contains(&rate) {
+            check.refuse(&at.key("rate"), "is out of range; write from `0.001` to `1000000` a second");
+        }
+        let burst = self.burst.unwrap_or((rate.ceil() as u64).max(1));
+        if !(1..=MOST_BURST).contains(&burst) {
+            check.refuse(&at.key("burst"), "is out of range; write a number from 1 to 1000000");
+        }
+        Some(Rate::new(rate, u32::try_from(burst).unwrap_or(u32::MAX)))
+    }
 }
 
 impl Default for Limits {
@@ -35,6 +75,8 @@ impl Default for Limits {
             body_read_timeout: Span::seconds(5),
             client_idle: Span::seconds(60),
             write_timeout: Span::seconds(30),
+            requests_per_app: None,
+            rejections_per_address: None,
         }
     }
 }
@@ -51,12 +93,17 @@ impl Limits {
         };
         let max_header_bytes = size("max_header_bytes", self.max_header_bytes);
         let max_token_bytes = size("max_token_bytes", self.max_token_bytes);
+        let mut rate = |key: &str, limit: Option<RateLimit>| limit.and_then(|l| l.settle(&at.key(key), check));
+        let requests_per_app = rate("requests_per_app", self.requests_per_app);
+        let rejections_per_address = rate("rejections_per_address", self.rejections_per_address);
         settings::Limits {
             max_header_bytes,
             max_token_bytes,
             body_read_timeout: check.some_time(&at.key("body_read_timeout"), self.body_read_timeout),
             client_idle: check.some_time(&at.key("client_idle"), self.client_idle),
             write_timeout: check.some_time(&at.key("write_timeout"), self.write_timeout),
+            requests_per_app,
+            rejections_per_address,
         }
     }
 }

@@ -20,8 +20,6 @@ pub enum NotYet {
 pub const NOT_YET: &[NotYet] = &[
     NotYet::Key("profiles"),
     NotYet::Key("limits.head_read_timeout"),
-    NotYet::Key("limits.requests_per_app"),
-    NotYet::Key("limits.rejections_per_address"),
     NotYet::Key("telemetry.tracing"),
     NotYet::Key("upstreams.*.health_check"),
     NotYet::Key("upstreams.*.ejection"),

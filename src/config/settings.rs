@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::auth::binding::Vouch;
 use crate::auth::rejection::Form;
+use crate::limit::Rate;
 use crate::request::identities::Places;
 use crate::routing::{MethodSet, Template};
 
@@ -222,6 +223,10 @@ pub struct Limits {
     pub client_idle: Duration,
     /// Time for each write towards a client.
     pub write_timeout: Duration,
+    /// Verified requests of one app; `None`: no limit.
+    pub requests_per_app: Option<Rate>,
+    /// Rejected requests of one address; `None`: no limit.
+    pub rejections_per_address: Option<Rate>,
 }
 
 /// Origins whose pages may read the gateway's own answers.

@@ -1,4 +1,4 @@
-//! Whether a request may go on: the contract's steps 1 to 5, in their order.
+//! Whether a request may go on: the contract's steps 1 to 6, in their order.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -75,6 +75,7 @@ impl State {
             self.metrics.judged(judged);
         }
         outcome?;
+        self.charge_app(ctx)?;
         if ctx.awaits_continue && !session.is_body_empty() {
             ctx.awaits_continue = false;
             session.write_continue_response().await.map_err(|_| Reason::ClientClosed)?;

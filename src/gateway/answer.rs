@@ -53,6 +53,10 @@ impl State {
             let path = session.req_header().uri.path();
             head.insert_header(header::ALLOW, self.table.allowed(path).join(", "))?;
         }
+        if let Some(wait) = ctx.retry_after.filter(|_| reason == Reason::RateLimited) {
+            // Whole seconds, and not a moment too early.
+            head.insert_header(header::RETRY_AFTER, wait.as_nanos().div_ceil(1_000_000_000).max(1).to_string())?;
+        }
         if let Some(cors) = &self.cors {
             cors.allow(&session.req_header().headers, &mut head)?;
         }

@@ -25,6 +25,8 @@ pub struct Context {
     pub route: Option<usize>,
     /// Why it is not forwarded, or not answered by its upstream.
     pub reason: Option<Reason>,
+    /// After how long a budget that is spent has something in it again.
+    pub retry_after: Option<Duration>,
     /// Where its appId stands in the path.
     pub app: Option<Box<str>>,
     /// For whom its verified token speaks; `None`: no token was verified.
@@ -87,6 +89,7 @@ impl Context {
             fresh_id: None,
             route: None,
             reason: None,
+            retry_after: None,
             app: None,
             identity: None,
             judged: None,

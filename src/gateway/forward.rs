@@ -15,7 +15,7 @@ use crate::percent::encode_header;
 const APP_ID: HeaderName = HeaderName::from_static("x-rtms-app-id");
 const USER_ID: HeaderName = HeaderName::from_static("x-rtms-user-id");
 const CUSTOMER_ID: HeaderName = HeaderName::from_static("x-rtms-customer-id");
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(super) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 

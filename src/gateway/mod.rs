@@ -5,6 +5,7 @@
 
 pub mod admission;
 pub mod answer;
+mod budgets;
 pub mod context;
 mod cors;
 pub mod early_body;
@@ -60,6 +61,7 @@ impl ProxyHttp for Gateway {
         match self.state.admit(session, ctx).await {
             Ok(()) => Ok(false),
             Err(reason) => {
+                let reason = self.state.charge_address(session, ctx, reason);
                 ctx.reason = Some(reason);
                 if reason == Reason::ClientClosed {
                     session.set_keepalive(None);

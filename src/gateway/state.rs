@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use super::budgets::Budgets;
 use super::cors::Cors;
 use crate::apps::Snapshot;
 use crate::apps::feed::Status;
@@ -26,6 +27,7 @@ pub struct State {
     pub(super) apps: Arc<ArcSwap<Snapshot>>,
     pub(super) staleness: StalenessRule,
     pub(super) limits: Limits,
+    pub(super) budgets: Budgets,
     pub(super) allow_encrypted_bodies: bool,
     pub(super) default_form: Form,
     pub(super) cors: Option<Cors>,
@@ -98,6 +100,7 @@ impl State {
                 reject_after: settings.apps.reject_when_stale.then_some(settings.apps.max_staleness),
             },
             limits: settings.limits,
+            budgets: Budgets::new(&settings.limits),
             allow_encrypted_bodies: settings.auth.allow_encrypted_bodies,
             default_form: settings.auth.rejection,
             cors: settings.cors.as_ref().map(Cors::new),

@@ -188,6 +188,15 @@ fn numbers_and_times_must_make_sense() {
             ],
         ),
         (
+            "limits",
+            "{ requests_per_app: { burst: 5 }, rejections_per_address: { rate: 0, burst: 0 } }",
+            &[
+                "limits.requests_per_app.rate: missing; say how many a second, as in `1000`, or take the section out",
+                "limits.rejections_per_address.rate: is out of range; write from `0.001` to `1000000` a second",
+                "limits.rejections_per_address.burst: is out of range; write a number from 1 to 1000000",
+            ],
+        ),
+        (
             "telemetry",
             "{ access_log: { sample: 1.5, path: no/such/folder/a.log } }",
             &[

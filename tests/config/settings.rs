@@ -9,6 +9,7 @@ use rtms_gateway::auth::binding::Vouch;
 use rtms_gateway::auth::rejection::Form;
 use rtms_gateway::config::settings::{AppsSource, Settings};
 use rtms_gateway::config::{self, not_yet};
+use rtms_gateway::limit::Rate;
 use serde_json::Value;
 
 use crate::files::{Folder, config, line, mistakes, no_env, repository};
@@ -37,7 +38,9 @@ fn the_documented_defaults_are_the_real_ones() {
         let entries = properties.filter_map(|(name, property)| {
             let value =
                 if property["properties"].is_object() { defaults(property) } else { property["default"].clone() };
-            let required_beneath = ["admin", "cors", "tls", "client_auth"].contains(&name.as_str());
+            let required_beneath =
+                ["admin", "cors", "tls", "client_auth", "requests_per_app", "rejections_per_address"]
+                    .contains(&name.as_str());
             (!value.is_null() && !required_beneath).then(|| (name.clone(), value))
         });
         Value::Object(entries.collect())
@@ -227,6 +230,16 @@ fn a_key_may_stand_without_a_value_but_not_one_that_is_not_built() {
     let yaml = config(&[("admin", "~"), ("auth", "{ leeway: , rejection: ~ }"), ("routes", "~"), ("profiles", "~")]);
     let mistakes: Vec<String> = Folder::new().load(&yaml).unwrap_err().iter().map(line).collect();
     assert_eq!(mistakes, ["profiles: not supported yet; take it out"]);
+}
+
+#[test]
+fn a_rate_without_a_burst_allows_a_second_of_it_at_once() {
+    let limit = |limit: &str| load(&config(&[("limits", &format!("{{ requests_per_app: {limit} }}"))])).limits;
+    assert_eq!(limit("{ rate: 1000, burst: 2000 }").requests_per_app, Some(Rate::new(1000.0, 2000)));
+    assert_eq!(limit("{ rate: 2.5 }").requests_per_app, Some(Rate::new(2.5, 3)));
+    assert_eq!(limit("{ rate: 0.1 }").requests_per_app, Some(Rate::new(0.1, 1)));
+    assert_eq!(limit("~").requests_per_app, None);
+    assert_eq!(load(&config(&[])).limits.rejections_per_address, None);
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod database_faults;
 mod feed;
 mod headers;
 mod lifecycle;
+mod rate_limits;
 mod telemetry;
 mod tls;
 mod upstream_faults;

@@ -1,0 +1,135 @@
+//! Rate limits of requests: verified ones for each app, rejected ones for each address.
+//!
+//! An app's budget is charged last, once the token is verified and the identities are bound, so that nobody without
+//! a token can spend it. A rejection is charged to the address it came from; over that budget it is a 429, while
+//! good requests of the same address pass: many people may share one.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use http::HeaderMap;
+use pingora_proxy::Session;
+
+use super::context::Context;
+use super::forward::FORWARDED_FOR;
+use super::state::State;
+use crate::config::settings::Limits;
+use crate::limit::Keyed;
+use crate::reason::{Kind, Reason};
+
+/// Apps told apart: every app that can have a budget at all, as each has a secret in memory.
+const APPS: usize = 1 << 22;
+/// Addresses told apart, about 50 MiB of them; those above share budgets.
+const ADDRESSES: usize = 1 << 19;
+
+/// What may still be spent.
+pub(super) struct Budgets {
+    apps: Option<Keyed<String>>,
+    addresses: Option<Keyed<u128>>,
+}
+
+impl Budgets {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            apps: limits.requests_per_app.map(|rate| Keyed::new(rate, APPS)),
+            addresses: limits.rejections_per_address.map(|rate| Keyed::new(rate, ADDRESSES)),
+        }
+    }
+}
+
+impl State {
+    /// Charges a request that may go on to its app, if its token was verified.
+    ///
+    /// # Errors
+    /// The app's budget is spent.
+    pub(super) fn charge_app(&self, ctx: &mut Context) -> Result<(), Reason> {
+        let (Some(budgets), Some(app), Some(_)) = (&self.budgets.apps, &ctx.app, &ctx.identity) else { return Ok(()) };
+        budgets.take(&**app).map_err(|wait| {
+            ctx.retry_after = Some(wait);
+            Reason::RateLimited
+        })
+    }
+
+    /// Charges a rejection to the client's address; the reason that counts.
+    pub(super) fn charge_address(&self, session: &Session, ctx: &mut Context, reason: Reason) -> Reason {
+        let Some(budgets) = &self.budgets.addresses else { return reason };
+        if reason.kind() != Kind::Rejection || reason == Reason::RateLimited {
+            return reason;
+        }
+        let Some(address) = self.client(session) else { return reason };
+        match budgets.take(&network(address)) {
+            Ok(()) => reason,
+            Err(wait) => {
+                ctx.retry_after = Some(wait);
+                Reason::RateLimited
+            }
+        }
+    }
+
+    /// The client's address: the connection's other end, or whom trusted proxies there say they speak for.
+    fn client(&self, session: &Session) -> Option<IpAddr> {
+        let peer = session.client_addr()?.as_inet()?.ip().to_canonical();
+        Some(behind(peer, &session.req_header().headers, |ip| self.trusts(ip)))
+    }
+}
+
+/// The last address on the way here that no trusted proxy owns. An entry that can't be read ends the search: who
+/// wrote it isn't trusted to have said more.
+fn behind(peer: IpAddr, headers: &HeaderMap, trusts: impl Fn(IpAddr) -> bool) -> IpAddr {
+    let mut client = peer;
+    let lines = headers.get_all(FORWARDED_FOR).iter().rev();
+    for entry in lines.flat_map(|line| line.as_bytes().rsplit(|b| *b == b',')) {
+        if !trusts(client) {
+            break;
+        }
+        let Some(address) = std::str::from_utf8(entry).ok().and_then(|text| text.trim().parse::<IpAddr>().ok()) else {
+            break;
+        };
+        client = address.to_canonical();
+    }
+    client
+}
+
+/// What shares a budget: an IPv4 address, or an IPv6 network of 64 bits, which is what one customer gets.
+fn network(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(v6) => Ipv6Addr::to_bits(v6) >> 64 << 64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn client(peer: &str, chain: &[&str]) -> String {
+        let mut headers = HeaderMap::new();
+        for line in chain {
+            headers.append(FORWARDED_FOR, HeaderValue::from_str(line).unwrap());
+        }
+        let trusted: ipnet::IpNet = "10.0.0.0/8".parse().unwrap();
+        behind(peer.parse().unwrap(), &headers, |ip| trusted.contains(&ip)).to_string()
+    }
+
+    #[test]
+    fn only_trusted_proxies_are_believed_about_the_client() {
+        assert_eq!(client("9.9.9.9", &["1.1.1.1"]), "9.9.9.9");
+        assert_eq!(client("10.0.0.1", &[]), "10.0.0.1");
+        assert_eq!(client("10.0.0.1", &["1.1.1.1, 2.2.2.2"]), "2.2.2.2");
+        assert_eq!(client("10.0.0.1", &["1.1.1.1, 2.2.2.2", "10.0.0.2 ,10.0.0.3"]), "2.2.2.2");
+        assert_eq!(client("10.0.0.1", &["1.1.1.1, unknown, 10.0.0.2"]), "10.0.0.2");
+        assert_eq!(client("10.0.0.1", &["10.0.0.9"]), "10.0.0.9");
+        assert_eq!(client("10.0.0.1", &["::ffff:1.1.1.1"]), "1.1.1.1");
+        assert_eq!(client("10.0.0.1", &[""]), "10.0.0.1");
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_client_and_an_ipv4_address_is_one() {
+        let of = |text: &str| network(text.parse().unwrap());
+        assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_ne!(of("1.2.3.4"), of("1.2.3.5"));
+        assert_ne!(of("1.2.3.4"), of("::1"));
+    }
+}
