@@ -140,10 +140,11 @@ impl State {
             None => written.unwrap_or(Reason::ClientClosed.status()),
         };
         let elapsed = ctx.started.elapsed();
-        self.metrics.request(ctx.route, &session.req_header().method, status, elapsed);
         if let Some(reason) = ctx.reason {
             self.metrics.not_forwarded(ctx.route, reason);
         }
+        // Last: whoever sees the request counted finds everything else about it counted too.
+        self.metrics.request(ctx.route, &session.req_header().method, status, elapsed);
         self.log(session, ctx, status, elapsed);
     }
 

@@ -91,7 +91,8 @@ async fn both_secrets_verify_until_the_previous_one_expires_by_the_clock() {
     let new = tokens::of(APP, USER, "the new secret");
     assert_eq!(gateway.verdict(APP, &old).await, passed());
 
-    let expires = time::OffsetDateTime::now_utc() + std::time::Duration::from_secs(5);
+    // Dates count whole milliseconds.
+    let expires = time::OffsetDateTime::now_utc().truncate_to_millisecond() + std::time::Duration::from_secs(5);
     let rotated = json!({
         "appId": APP, "jwt_secretkey": "the new secret", "jwt_secretkey_previous": "the old secret",
         "previous_expires_at": expires.format(&time::format_description::well_known::Rfc3339).unwrap(),

@@ -240,14 +240,15 @@ impl Gateway {
         Metrics::parse(&self.page("/metrics").await.text())
     }
 
-    /// Waits until a family's samples with these labels sum up to `count`: an answer is counted just after it was sent.
+    /// Waits until a family's samples with these labels sum up to `count`, as an answer is counted just after it was
+    /// sent; then scrapes once more, as a scrape reads its families in no order. Requests are counted last of all.
     pub async fn counted(&self, name: &str, labels: &[(&str, &str)], count: u64) -> Metrics {
         let start = Instant::now();
         loop {
             let metrics = self.metrics().await;
             let now = metrics.count(name, labels);
             if now == count {
-                return metrics;
+                return self.metrics().await;
             }
             assert!(now < count && start.elapsed() < PATIENCE, "{name} {labels:?} is {now}, not {count}");
         }
