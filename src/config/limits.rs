@@ -24,9 +24,11 @@ pub struct Limits {
     max_header_bytes: Size,
     /// Bound on a token; over it code 38. Example: `4KiB`.
     max_token_bytes: Size,
+    /// Time for a request's head, from its first byte to its last; the connection is closed after it. Example: `5s`.
+    head_read_timeout: Span,
     /// Time for a body that is read before forwarding, from first to last byte; over it 408. Example: `2s`.
     body_read_timeout: Span,
-    /// How long a client connection may stay without a request. Example: `30s`.
+    /// How long a client connection may stay without a request, also at its beginning. Example: `30s`.
     client_idle: Span,
     /// Time for each write towards a client. Example: `10s`.
     write_timeout: Span,
@@ -72,6 +74,7 @@ impl Default for Limits {
         Self {
             max_header_bytes: Size(32 << 10),
             max_token_bytes: Size(8 << 10),
+            head_read_timeout: Span::seconds(10),
             body_read_timeout: Span::seconds(5),
             client_idle: Span::seconds(60),
             write_timeout: Span::seconds(30),
@@ -99,6 +102,7 @@ impl Limits {
         settings::Limits {
             max_header_bytes,
             max_token_bytes,
+            head_read_timeout: check.some_time(&at.key("head_read_timeout"), self.head_read_timeout),
             body_read_timeout: check.some_time(&at.key("body_read_timeout"), self.body_read_timeout),
             client_idle: check.some_time(&at.key("client_idle"), self.client_idle),
             write_timeout: check.some_time(&at.key("write_timeout"), self.write_timeout),

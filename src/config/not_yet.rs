@@ -19,7 +19,6 @@ pub enum NotYet {
 /// Everything that can't be used yet.
 pub const NOT_YET: &[NotYet] = &[
     NotYet::Key("profiles"),
-    NotYet::Key("limits.head_read_timeout"),
     NotYet::Key("telemetry.tracing"),
     NotYet::Key("upstreams.*.health_check"),
     NotYet::Key("upstreams.*.ejection"),

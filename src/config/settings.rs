@@ -217,9 +217,11 @@ pub struct Limits {
     pub max_header_bytes: usize,
     /// Bound on a token.
     pub max_token_bytes: usize,
+    /// Time for a request's head, from its first byte to its last.
+    pub head_read_timeout: Duration,
     /// Time for a body that is read before forwarding.
     pub body_read_timeout: Duration,
-    /// Idle time of a client connection between requests.
+    /// Time until the first byte of a request on a client connection.
     pub client_idle: Duration,
     /// Time for each write towards a client.
     pub write_timeout: Duration,

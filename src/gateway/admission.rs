@@ -1,6 +1,7 @@
 //! Whether a request may go on: the contract's steps 1 to 6, in their order.
 
 use std::cell::RefCell;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use super::context::{Context, Identity};
 use super::state::State;
 use crate::auth::binding::{Tally, Vouch};
 use crate::auth::decision::{self, KeyUsed, Now, Rule, Verdict};
+use crate::listener::patience;
 use crate::reason::Reason;
 use crate::request::body::BodyPlaces;
 use crate::request::head;
@@ -44,10 +46,9 @@ pub(super) struct Pending<'s> {
 impl State {
     /// Settings of the connection, and the request's id.
     pub(super) fn prepare(&self, session: &mut Session, ctx: &mut Context) {
-        if session.get_keepalive().is_some() {
-            let draining = self.draining.load(std::sync::atomic::Ordering::Relaxed);
-            // Pingora counts whole seconds, and zero is forever.
-            session.set_keepalive((!draining).then(|| self.limits.client_idle.as_secs().max(1)));
+        patience::head_complete(session);
+        if self.draining.load(Ordering::Relaxed) {
+            session.set_keepalive(None);
         }
         session.set_write_timeout(Some(self.limits.write_timeout));
         let headers = &session.req_header().headers;

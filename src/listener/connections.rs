@@ -1,25 +1,28 @@
-//! A count of the open connections of each listener, around Pingora's proxy application.
+//! Every connection's way to Pingora's proxy application: counted by listener, and with deadlines for its heads.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use pingora::apps::ServerApp;
+use pingora::apps::{HttpServerApp, ServerApp};
 use pingora::protocols::Stream;
 use pingora::server::ShutdownWatch;
 use prometheus::IntGauge;
 
-/// The proxy application, with its connections counted.
-pub struct Counted<A> {
-    inner: Arc<A>,
+use super::patience::{Patient, Times, timed};
+
+/// The proxy application, with its connections counted and bounded in time.
+pub struct Connections<A> {
+    inner: Arc<Patient<A>>,
+    times: Times,
     /// The configured addresses and their gauges.
     listeners: Vec<(SocketAddr, IntGauge)>,
 }
 
-impl<A> Counted<A> {
-    /// Counts the connections of `inner`.
-    pub fn new(inner: A, listeners: Vec<(SocketAddr, IntGauge)>) -> Self {
-        Self { inner: Arc::new(inner), listeners }
+impl<A> Connections<A> {
+    /// Counts and bounds the connections of `inner`.
+    pub fn new(inner: A, times: Times, listeners: Vec<(SocketAddr, IntGauge)>) -> Self {
+        Self { inner: Arc::new(Patient::new(inner)), times, listeners }
     }
 
     /// Which listener accepted a connection, by the address it arrived on.
@@ -40,13 +43,13 @@ impl Drop for Open<'_> {
 }
 
 #[async_trait]
-impl<A: ServerApp + Send + Sync + 'static> ServerApp for Counted<A> {
+impl<A: HttpServerApp + Send + Sync + 'static> ServerApp for Connections<A> {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
         let _open = self.gauge(&stream).map(|gauge| {
             gauge.inc();
             Open(gauge)
         });
-        self.inner.process_new(stream, shutdown).await
+        self.inner.process_new(timed(stream, self.times), shutdown).await
     }
 
     async fn cleanup(&self) {

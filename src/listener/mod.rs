@@ -1,4 +1,5 @@
 //! Where clients connect: addresses, TLS, and a count of who is there.
 
 pub mod connections;
+pub mod patience;
 pub mod tls;

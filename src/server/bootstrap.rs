@@ -24,7 +24,8 @@ use crate::config::settings::Settings;
 use crate::error::StartError;
 use crate::gateway::Gateway;
 use crate::gateway::state::{Handles, State};
-use crate::listener::connections::Counted;
+use crate::listener::connections::Connections;
+use crate::listener::patience::Times;
 use crate::listener::tls;
 use crate::telemetry::{AccessLog, Metrics};
 use crate::upstream::Cluster;
@@ -142,16 +143,17 @@ fn gateway_service(
     settings: &Settings,
     parts: &Parts,
     conf: &Arc<ServerConf>,
-) -> Result<listening::Service<Counted<HttpProxy<Gateway>>>, StartError> {
+) -> Result<listening::Service<Connections<HttpProxy<Gateway>>>, StartError> {
     let mut proxy = http_proxy(conf, Gateway::new(Arc::clone(&parts.state)));
     let mut options = HttpServerOptions::default();
     options.h2_idle_timeout = Some(settings.limits.client_idle);
     proxy.server_options = Some(options);
     // The defaults of the plain constructor would lose Pingora's bounds.
     proxy.h2_options = Some(default_h2_options());
+    let times = Times { idle: settings.limits.client_idle, head: settings.limits.head_read_timeout };
     let gauges =
         settings.listeners.iter().map(|l| (l.address, parts.metrics.connections(&l.address.to_string()))).collect();
-    let mut service = listening::Service::new("gateway".to_owned(), Counted::new(proxy, gauges));
+    let mut service = listening::Service::new("gateway".to_owned(), Connections::new(proxy, times, gauges));
     for listener in &settings.listeners {
         let address = listener.address.to_string();
         match &listener.tls {

@@ -292,7 +292,7 @@ routes:
   - { path: \"/{appId}\", upstream: \"${UPSTREAM}\", metods: [GET] }
   - 5
   - { path: \"/{appId}/{rest*}\", upstream: nowhere }
-limits: { head_read_timeout: 1s, write_timeout: forever }
+limits: { head_read_timeout: soon, write_timeout: forever }
 ";
     let paths: Vec<String> = mistakes(yaml).iter().map(|line| line.split(": ").next().unwrap().to_owned()).collect();
     assert_eq!(

@@ -22,6 +22,7 @@ mod feed;
 mod headers;
 mod lifecycle;
 mod rate_limits;
+mod slow_clients;
 mod telemetry;
 mod tls;
 mod upstream_faults;

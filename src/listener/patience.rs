@@ -1,0 +1,281 @@
+//! How long a connection may keep the gateway waiting for a request.
+//!
+//! Pingora times each read, so a client that sends a byte now and then holds a connection for ever. Here the whole
+//! wait has a deadline: `limits.client_idle` until the first byte of a head, then `limits.head_read_timeout` until its
+//! last. The stream under Pingora keeps the deadline; the layers above tell it when a head is awaited
+//! ([`Patient`]) and when it is complete ([`head_complete`]). HTTP/2 has its own idle time once the client's preface is
+//! there, so the deadline ends with that.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
+use pingora::protocols::http::ServerSession;
+use pingora::protocols::http::v2::server::H2Options;
+use pingora::protocols::raw_connect::ProxyDigest;
+use pingora::protocols::tls::{SslDigest, TlsRef};
+use pingora::protocols::{
+    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest,
+    UniqueID, UniqueIDType,
+};
+use pingora::server::ShutdownWatch;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// The bytes an HTTP/2 connection begins with (RFC 9113 section 3.4).
+const PREFACE: usize = 24;
+/// No deadline.
+const NEVER: u64 = u64::MAX;
+
+/// How long is waited.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// For the first byte of a head.
+    pub idle: Duration,
+    /// From then on, for its last.
+    pub head: Duration,
+}
+
+/// A stream with a deadline for reading heads.
+struct Timed {
+    inner: Stream,
+    times: Times,
+    born: Instant,
+    /// Nanoseconds after `born`. Only the connection's own task looks: atomic, as Pingora lends its stream shared.
+    deadline: AtomicU64,
+    /// A byte of the head has come.
+    begun: AtomicBool,
+    /// Bytes after which the deadline ends by itself.
+    preface: AtomicUsize,
+    /// Made at the first wait; wakes when it was set to, which may be before the deadline.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// Puts deadlines on a connection that was just accepted.
+#[must_use]
+pub fn timed(inner: Stream, times: Times) -> Stream {
+    let http2 = matches!(inner.selected_alpn_proto(), Some(ALPN::H2));
+    let stream = Timed {
+        inner,
+        times,
+        born: Instant::now(),
+        deadline: AtomicU64::new(NEVER),
+        begun: AtomicBool::new(false),
+        preface: AtomicUsize::new(if http2 { PREFACE } else { usize::MAX }),
+        timer: None,
+    };
+    stream.await_head();
+    Box::new(stream)
+}
+
+/// The head on this connection is complete: what follows has limits of its own.
+pub fn head_complete(session: &ServerSession) {
+    if let Some(timed) = find(session) {
+        timed.deadline.store(NEVER, Ordering::Relaxed);
+    }
+}
+
+fn find(session: &ServerSession) -> Option<&Timed> {
+    session.stream()?.as_any().downcast_ref()
+}
+
+impl Timed {
+    fn await_head(&self) {
+        self.begun.store(false, Ordering::Relaxed);
+        self.set(self.times.idle);
+    }
+
+    fn set(&self, after: Duration) {
+        let at = self.born.elapsed().saturating_add(after);
+        self.deadline.store(u64::try_from(at.as_nanos()).unwrap_or(NEVER), Ordering::Relaxed);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let at = self.deadline.load(Ordering::Relaxed);
+        (at != NEVER).then(|| self.born + Duration::from_nanos(at))
+    }
+
+    fn received(&self, bytes: usize) {
+        if self.deadline.load(Ordering::Relaxed) == NEVER || bytes == 0 {
+            return;
+        }
+        let preface = self.preface.load(Ordering::Relaxed);
+        if preface <= bytes {
+            return self.deadline.store(NEVER, Ordering::Relaxed);
+        }
+        if preface != usize::MAX {
+            self.preface.store(preface - bytes, Ordering::Relaxed);
+        }
+        if !self.begun.swap(true, Ordering::Relaxed) {
+            self.set(self.times.head);
+        }
+    }
+
+    /// Ready once the deadline has passed.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.deadline() else { return Poll::Pending };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        loop {
+            // One that is set too early costs a look when it fires; setting it anew for each request would cost more.
+            if timer.deadline() > deadline {
+                timer.as_mut().reset(deadline);
+            }
+            ready!(timer.as_mut().poll(cx));
+            if timer.deadline() >= deadline {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(deadline);
+        }
+    }
+}
+
+impl AsyncRead for Timed {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        match Pin::new(&mut this.inner).poll_read(cx, buf) {
+            Poll::Ready(result) => {
+                this.received(buf.filled().len() - before);
+                Poll::Ready(result)
+            }
+            Poll::Pending => {
+                ready!(this.poll_deadline(cx));
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Timed {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+}
+
+impl fmt::Debug for Timed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+#[async_trait]
+impl Shutdown for Timed {
+    async fn shutdown(&mut self) {
+        self.inner.shutdown().await;
+    }
+}
+
+impl UniqueID for Timed {
+    fn id(&self) -> UniqueIDType {
+        self.inner.id()
+    }
+}
+
+impl Ssl for Timed {
+    fn get_ssl(&self) -> Option<&TlsRef> {
+        self.inner.get_ssl()
+    }
+
+    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
+        self.inner.get_ssl_digest()
+    }
+
+    fn selected_alpn_proto(&self) -> Option<ALPN> {
+        self.inner.selected_alpn_proto()
+    }
+}
+
+impl GetTimingDigest for Timed {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        self.inner.get_timing_digest()
+    }
+}
+
+impl GetProxyDigest for Timed {
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        self.inner.get_proxy_digest()
+    }
+}
+
+impl GetSocketDigest for Timed {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        self.inner.get_socket_digest()
+    }
+}
+
+#[async_trait]
+impl Peek for Timed {
+    async fn try_peek(&mut self, buf: &mut [u8]) -> io::Result<bool> {
+        self.inner.try_peek(buf).await
+    }
+}
+
+/// An HTTP application whose connections know when a head is awaited.
+pub struct Patient<A>(Arc<A>);
+
+impl<A> Patient<A> {
+    /// Around `inner`, whose streams come from [`timed`].
+    pub fn new(inner: A) -> Self {
+        Self(Arc::new(inner))
+    }
+}
+
+#[async_trait]
+impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Patient<A> {
+    async fn process_new_http(
+        self: &Arc<Self>,
+        session: ServerSession,
+        shutdown: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
+        let mut session = session;
+        if let Some(timed) = find(&session) {
+            timed.await_head();
+            if session.get_keepalive().is_some() {
+                // Kept open for as long as the deadline allows: Pingora's own clock needs a timer for each read.
+                session.set_keepalive(Some(0));
+            }
+        }
+        self.0.process_new_http(session, shutdown).await
+    }
+
+    fn h2_options(&self) -> Option<H2Options> {
+        self.0.h2_options()
+    }
+
+    fn server_options(&self) -> Option<&HttpServerOptions> {
+        self.0.server_options()
+    }
+
+    async fn http_cleanup(&self) {
+        self.0.http_cleanup().await;
+    }
+}
+
+#[cfg(test)]
+mod tests;
