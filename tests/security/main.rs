@@ -17,6 +17,7 @@ mod claims;
 mod encoding;
 mod framing;
 mod header;
+mod http2;
 mod places;
 mod secrets;
 mod spoofing;

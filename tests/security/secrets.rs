@@ -27,9 +27,7 @@ async fn a_senseless_secret_verifies_nothing() {
         .document(json!({ "appId": "TR_EMPTY", "jwt_secretkey": "" }))
         .document(json!({ "appId": "TR_NOT_BASE64", "jwt_secretkey": "a*b=", "secret_encoding": "base64" }))
         .document(json!({ "appId": "TR_PADS", "jwt_secretkey": "====", "secret_encoding": "base64" }))
-        .document(json!({ "appId": "TR_BASE64", "jwt_secretkey": "c2VjcmV0", "secret_encoding": "base64" }))
-        .start()
-        .await;
+        .document(json!({ "appId": "TR_BASE64", "jwt_secretkey": "c2VjcmV0", "secret_encoding": "base64" }));
     let mut rows = Vec::new();
     for app in ["TR_EMPTY", "TR_NOT_BASE64", "TR_PADS"] {
         rows.extend(rows_for(
@@ -41,13 +39,13 @@ async fn a_senseless_secret_verifies_nothing() {
         "TR_BASE64",
         &[("the text", b"c2VjcmV0", INVALID), ("the key", b"secret", Expect::Forwarded)],
     ));
-    run_on(&gateway, &upstream, rows).await;
+    run_on(gateway, &upstream, rows).await;
 }
 
 #[tokio::test]
 async fn a_key_is_its_exact_bytes() {
     let upstream = Upstream::start().await;
-    let gateway = gateway(&upstream).customer().app("TR_SHORT", "k").app("TR_NUL", "key\0").start().await;
+    let gateway = gateway(&upstream).customer().app("TR_SHORT", "k").app("TR_NUL", "key\0");
     let mut rows = rows_for(
         APP,
         &[
@@ -63,17 +61,17 @@ async fn a_key_is_its_exact_bytes() {
         "TR_NUL",
         &[("with NUL", b"key\0", Expect::Forwarded), ("without", b"key", Expect::Forwarded)],
     ));
-    run_on(&gateway, &upstream, rows).await;
+    run_on(gateway, &upstream, rows).await;
 }
 
 #[tokio::test]
 async fn one_secret_on_two_apps_makes_no_token_of_one_good_for_the_other() {
     let upstream = Upstream::start().await;
-    let gateway = gateway(&upstream).customer().app("TR_TWIN", SECRET).start().await;
+    let gateway = gateway(&upstream).customer().app("TR_TWIN", SECRET);
     let rows = vec![
         row("its own", &get(plain("TR_TWIN")).token(of("TR_TWIN").mint()), Expect::Forwarded),
         row("the other's", &get(plain("TR_TWIN")).token(tokens::good()), INVALID),
         row("the other's, back", &get(plain(APP)).token(of("TR_TWIN").mint()), INVALID),
     ];
-    run_on(&gateway, &upstream, rows).await;
+    run_on(gateway, &upstream, rows).await;
 }

@@ -2,13 +2,32 @@
 
 use crate::support::client::{get, post, set_user};
 use crate::support::{APP, USER, plain, setuserid, tokens};
-use crate::table::{AMBIGUOUS, Expect, INVALID, Row, raw, row, run};
+use crate::table::{AMBIGUOUS, Expect, INVALID, Row, field, raw, row, run};
 
-/// A request with a good token and any bytes as its target.
+/// A request with a good token and any bytes as its target, over HTTP/1.1 and HTTP/2.
 fn target(name: &str, target: &[u8], expect: Expect) -> Row {
     let token = tokens::good();
     let rest = format!(" HTTP/1.1\r\nHost: gateway.test\r\nAuthorization: Bearer {token}\r\n\r\n");
-    raw(name, [b"GET ", target, rest.as_bytes()].concat(), expect)
+    let fields = vec![
+        field(":method", "GET"),
+        field(":scheme", "https"),
+        field(":authority", "gateway.test"),
+        field(":path", target),
+        field("authorization", format!("Bearer {token}")),
+    ];
+    raw(name, [b"GET ", target, rest.as_bytes()].concat(), expect).and_framed(fields, over_http_2(target, expect))
+}
+
+/// What comes of a target over HTTP/2. It must begin with a slash there (RFC 9113 section 8.3.1), bytes that no URI
+/// has make it malformed, and the framework cuts a fragment off before anybody judges the rest.
+fn over_http_2(target: &[u8], expect: Expect) -> Expect {
+    let no_uri = |byte: &u8| matches!(byte, 0..=b' ' | 0x7f | b'"' | b'<' | b'>' | b'^' | b'`');
+    match target.split(|byte| *byte == b'#').next() {
+        Some(path) if path.len() < target.len() => Expect::Forwarded,
+        _ if !target.starts_with(b"/") || std::str::from_utf8(target).is_err() => Expect::Refused,
+        _ if target.iter().any(no_uri) => Expect::Refused,
+        _ => expect,
+    }
 }
 
 #[tokio::test]

@@ -45,16 +45,21 @@ impl Response {
 
     /// The `code` in a body of the gateway's or rtmsAPI's form, as text.
     pub fn code(&self) -> Option<String> {
-        let value: serde_json::Value = serde_json::from_slice(&self.body).ok()?;
-        match value.get("code")? {
-            serde_json::Value::String(text) => Some(text.clone()),
-            other => Some(other.to_string()),
-        }
+        code(&self.body)
     }
 
     /// Status and code, as tests compare them.
     pub fn verdict(&self) -> (u16, String) {
         (self.status, self.code().unwrap_or_default())
+    }
+}
+
+/// The `code` in a body of the gateway's or rtmsAPI's form, as text.
+pub fn code(body: &[u8]) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_slice(body).ok()?;
+    match value.get("code")? {
+        serde_json::Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
     }
 }
 
@@ -68,6 +73,9 @@ pub enum Last {
     /// Nothing, but the connection stands.
     Open,
 }
+
+/// A header field of HTTP/2: name and value.
+pub type Field = (Vec<u8>, Vec<u8>);
 
 /// A request in the making.
 #[derive(Clone, Debug)]
@@ -111,6 +119,31 @@ impl Request {
     /// A bearer token.
     pub fn token(self, token: impl AsRef<str>) -> Self {
         self.header(format!("Authorization: Bearer {}", token.as_ref()))
+    }
+
+    /// The same over HTTP/2: its header fields and its body. `None`: some line can't be said there, or isn't one.
+    pub fn fields(&self, authority: &str) -> Option<(Vec<Field>, Vec<u8>)> {
+        const OF_CONNECTIONS: [&str; 5] =
+            ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
+        let field = |name: &str, value: &str| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
+        let mut fields = vec![
+            field(":method", &self.method),
+            field(":scheme", "https"),
+            field(":authority", authority),
+            field(":path", &self.target),
+        ];
+        if self.length {
+            fields.push(field("content-length", &self.body.len().to_string()));
+        }
+        for line in self.headers.iter().flat_map(|lines| lines.split("\r\n")) {
+            let (name, value) = line.split_once(':')?;
+            let name = name.to_ascii_lowercase();
+            if OF_CONNECTIONS.contains(&name.as_str()) {
+                return None;
+            }
+            fields.push(field(&name, value.trim_matches([' ', '\t'])));
+        }
+        Some((fields, self.body.clone()))
     }
 
     /// The bytes. Host comes first, so that a header line may repeat it.

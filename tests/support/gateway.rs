@@ -80,6 +80,13 @@ impl Builder {
         self
     }
 
+    /// A second listener; its address is set when it starts.
+    pub fn listener(mut self, mut listener: Value) -> Self {
+        listener["address"] = json!("set when it starts");
+        self.config["listeners"].as_array_mut().expect("a list of ours").push(listener);
+        self
+    }
+
     /// A file beside the configuration.
     pub fn file(mut self, name: &str, text: impl Into<String>) -> Self {
         self.files.push((name.into(), text.into()));
@@ -129,15 +136,19 @@ impl Builder {
     fn spawn(&self) -> Gateway {
         let prepared = self.prepare();
         let mut command = prepared.command("run");
-        let Prepared { dir, config, address, admin, .. } = prepared;
-        Gateway { process: Process::start("gateway", &mut command, dir), address, admin, config }
+        let Prepared { dir, addresses, admin, .. } = prepared;
+        Gateway { process: Process::start("gateway", &mut command, dir), addresses, admin }
     }
 
     /// Picks the ports and writes the files.
     fn prepare(&self) -> Prepared {
-        let (address, admin) = (ports::free(), ports::free());
+        let admin = ports::free();
         let mut config = self.config.clone();
-        set(&mut config, "/listeners/0/address", json!(address.to_string()));
+        let listeners = config["listeners"].as_array_mut().expect("a list of ours");
+        let addresses: Vec<SocketAddr> = listeners.iter().map(|_| ports::free()).collect();
+        for (listener, address) in listeners.iter_mut().zip(&addresses) {
+            listener["address"] = json!(address.to_string());
+        }
         set(&mut config, "/admin/address", json!(admin.to_string()));
         let dir = TempDir::new().expect("a temporary directory");
         let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).expect("a directory of ours");
@@ -146,15 +157,14 @@ impl Builder {
         for (name, text) in &self.files {
             write(name, text);
         }
-        Prepared { dir, config, address, admin, environment: self.environment.clone() }
+        Prepared { dir, addresses, admin, environment: self.environment.clone() }
     }
 }
 
 /// A configuration on disk.
 struct Prepared {
     dir: TempDir,
-    config: Value,
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     admin: SocketAddr,
     environment: Vec<(String, String)>,
 }
@@ -171,15 +181,19 @@ impl Prepared {
 /// A running gateway; killed when dropped.
 pub struct Gateway {
     process: Process,
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     admin: SocketAddr,
-    config: Value,
 }
 
 impl Gateway {
     /// Its first listener.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.addresses[0]
+    }
+
+    /// Its second listener.
+    pub fn second_address(&self) -> SocketAddr {
+        self.addresses[1]
     }
 
     /// Its admin pages.
@@ -199,12 +213,12 @@ impl Gateway {
 
     /// A connection to it.
     pub async fn connect(&self) -> Client {
-        Client::connect(self.address).await
+        Client::connect(self.address()).await
     }
 
     /// One request over a connection of its own.
     pub async fn ask(&self, request: &Request) -> Response {
-        client::once(self.address, request).await
+        client::once(self.address(), request).await
     }
 
     /// Status and code that a GET of an app gets with this token.

@@ -36,6 +36,11 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// The `code` in the body, as text.
+    pub fn code(&self) -> Option<String> {
+        super::client::code(&self.body)
+    }
+
     /// A field's value.
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
@@ -82,7 +87,7 @@ impl H2 {
         let stream = self.stream;
         self.stream += 2;
         let end = |last: bool| if last { END_STREAM } else { 0 };
-        let mut out = frame(HEADERS, END_HEADERS | end(pieces.is_empty()), stream, &hpack::encode(fields));
+        let mut out = header_frames(stream, end(pieces.is_empty()), &hpack::encode(fields));
         for (n, piece) in pieces.iter().enumerate() {
             out.extend(frame(DATA, end(n + 1 == pieces.len()), stream, piece));
         }
@@ -144,6 +149,20 @@ fn unpadded(flags: u8, payload: &[u8]) -> &[u8] {
         Some((pad, rest)) if flags & PADDED != 0 => rest.get(..rest.len() - usize::from(*pad)).expect("sound padding"),
         _ => payload,
     }
+}
+
+/// A header block in as many frames as it takes.
+fn header_frames(stream: u32, flags: u8, block: &[u8]) -> Vec<u8> {
+    /// As much as a frame may hold where nothing else was agreed on (RFC 9113 section 4.2).
+    const FRAME: usize = 16 * 1024;
+    let chunks: Vec<&[u8]> = block.chunks(FRAME).collect();
+    let mut out = Vec::new();
+    for (n, chunk) in chunks.iter().enumerate() {
+        let (kind, flags) = if n == 0 { (HEADERS, flags) } else { (CONTINUATION, 0) };
+        let last = if n + 1 == chunks.len() { END_HEADERS } else { 0 };
+        out.extend(frame(kind, flags | last, stream, chunk));
+    }
+    out
 }
 
 /// A frame's bytes.
