@@ -14,7 +14,8 @@ demo: setup ## the customer's example over real sockets; stays up (ONCE=1: stops
 test: setup ## the core suite: unit, integration, security, configuration
 	cargo test --locked
 
-test-all: test ## everything CI tests
+test-all: test ## the core suite, and what needs more than Rust and Python: Node
+	cargo test --locked --test node
 
 lint: setup ## formatting, clippy, and the judging core built without the server
 	cargo fmt --check
