@@ -68,6 +68,7 @@ pub fn run(settings: &Settings, config_file: &Path) -> Result<(), StartError> {
         drain: settings.server.drain,
         flags: parts.flags.clone(),
         state: Arc::clone(&parts.state),
+        apps: parts.feed.status(),
     })?;
     let mut server = Server::new_with_opt_and_conf(None, server_conf(settings));
     let conf = Arc::clone(&server.configuration);

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::readiness::Flags;
+use crate::apps::feed::{Phase, Status};
 use crate::error::StartError;
 use crate::gateway::state::State;
 
@@ -30,6 +31,8 @@ pub struct Plan {
     pub flags: Flags,
     /// Told of SIGUSR1, asked for requests in flight.
     pub state: Arc<State>,
+    /// Tells when the feed has stopped, which may write the apps cache before.
+    pub apps: Arc<Status>,
 }
 
 /// Receives signals and tells Pingora when to close its listeners.
@@ -131,7 +134,7 @@ impl Plan {
         let nothing_left = async {
             loop {
                 tokio::time::sleep(LOOK).await;
-                if self.state.in_flight() == 0 {
+                if self.state.in_flight() == 0 && self.apps.phase() == Phase::Stopped {
                     break;
                 }
             }
