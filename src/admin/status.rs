@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::http::AdminState;
-use crate::apps::feed::Status;
+use crate::apps::feed::{CacheStatus, Status};
 use crate::config::settings::Settings;
 use crate::telemetry::metrics::{REVISION, VERSION};
 
@@ -129,6 +129,8 @@ struct AppsPage<'a> {
     failures: u64,
     alarms: Vec<&'static str>,
     last_error: Option<ErrorPage>,
+    /// The cache file, where there is one.
+    cache: Option<CachePage>,
     /// The first of them; `counts.unusable` has their number.
     unusable: Vec<UnusablePage>,
 }
@@ -160,6 +162,31 @@ struct LoadPage {
 struct ErrorPage {
     at: Option<String>,
     text: String,
+}
+
+#[derive(Serialize)]
+struct CachePage {
+    path: String,
+    written_at: Option<String>,
+    age_seconds: Option<f64>,
+    write_error: Option<ErrorPage>,
+    /// Why it could not be used at start.
+    refused: Option<String>,
+    /// Since when the apps in force are those of the file, without contact to their source since.
+    in_use_since: Option<String>,
+}
+
+impl CachePage {
+    fn new(cache: CacheStatus, age: Option<Duration>) -> Self {
+        Self {
+            path: cache.path.display().to_string(),
+            written_at: cache.written_at.and_then(date),
+            age_seconds: cache.written_at.and(age).map(seconds),
+            write_error: cache.write_error.map(|(text, at)| ErrorPage { at: date(at), text }),
+            refused: cache.refused,
+            in_use_since: cache.in_use_since.and_then(date),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -218,6 +245,7 @@ fn apps<'a>(feed: &Status, state: &'a AdminState) -> AppsPage<'a> {
         failures: feed.failures(),
         alarms: feed.alarms().into_iter().map(crate::apps::feed::Alarm::as_str).collect(),
         last_error: feed.last_error().map(|(text, at)| ErrorPage { at: date(at), text }),
+        cache: feed.cache().map(|cache| CachePage::new(cache, feed.cache_age())),
         unusable: feed.unusable().into_iter().map(|u| UnusablePage { app: u.app, fault: u.fault }).collect(),
     }
 }

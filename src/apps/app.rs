@@ -112,6 +112,11 @@ impl App {
         document::unpack(self.record())
     }
 
+    /// The packed `_id`, and the packed document after it.
+    pub(super) fn stored(&self) -> &[u8] {
+        self.after_id()
+    }
+
     /// The packed document.
     pub(super) fn record(&self) -> &[u8] {
         let mut rest = self.after_id();

@@ -211,6 +211,12 @@ impl Drop for Record {
 }
 
 impl Record {
+    /// A record out of its packed form, which must be one of [`Document::pack`].
+    #[must_use]
+    pub fn from_packed(packed: &[u8]) -> Self {
+        Self(packed.into())
+    }
+
     /// The document again.
     #[must_use]
     pub fn unpack(&self) -> Document {

@@ -22,4 +22,4 @@ pub use app::{App, Policy, SecretEncoding, Secrets};
 pub use doc_id::DocId;
 pub use document::{Document, Value};
 pub use reading::Fault;
-pub use snapshot::{Applied, Apps, Counts, Snapshot};
+pub use snapshot::{Applied, Apps, Counts, Held, Snapshot};

@@ -95,6 +95,28 @@ impl Snapshot {
     }
 }
 
+/// All documents at one moment, as they are kept. Taking it copies none of them.
+pub struct Held(Table);
+
+impl Held {
+    /// How many there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.len() == 0
+    }
+
+    /// Each with its packed `_id` first; see [`DocId`] and [`Record`].
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().map(|app| app.stored())
+    }
+}
+
 /// What applying one document did.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Applied {
@@ -145,6 +167,12 @@ impl Apps {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.documents.len() == 0
+    }
+
+    /// All documents as they are now, published or not.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        Held(self.documents.clone())
     }
 
     /// Puts a whole document in the place of its `_id` (insert, replace, or a point read).

@@ -4,6 +4,7 @@ use mongodb::options::ConnectionString;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::apps_cache::Cache;
 use super::apps_file;
 use super::auth::words;
 use super::expand::{self, Env};
@@ -33,6 +34,9 @@ pub struct Apps {
     resync: Resync,
     /// How often the whole collection is compared with what is in force, give or take some. Example: `1h`.
     reconcile_every: Span,
+    /// The last good state on disk, encrypted: with it a gateway starts, and judges requests, while its database is down
+    /// (docs/feed.md). Only with `source: mongodb`. Absent: none is kept.
+    cache: Option<Cache>,
 }
 
 words! {
@@ -96,6 +100,7 @@ impl Default for Apps {
             when_stale: WhenStale::Serve,
             resync: Resync::default(),
             reconcile_every: Span::seconds(15 * 60),
+            cache: None,
         }
     }
 }
@@ -140,6 +145,13 @@ impl Apps {
                 None
             }
         };
+        let cache = self.cache.and_then(|cache| cache.settle(&at.key("cache"), check));
+        if cache.is_some() && self.source == Some(Source::File) {
+            check.refuse(
+                &at.key("cache"),
+                "works with `source: mongodb` only: an apps file is on disk already; take it out",
+            );
+        }
         Some(settings::Apps {
             source: source?,
             max_staleness,
@@ -147,6 +159,7 @@ impl Apps {
             resync_delay: self.resync.delay.0,
             resync_min_interval: self.resync.min_interval.0,
             reconcile_every,
+            cache,
         })
     }
 }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 mod address;
 pub mod admin;
 pub mod apps;
+pub mod apps_cache;
 mod apps_file;
 pub mod auth;
 pub mod cors;

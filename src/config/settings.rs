@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::apps::feed::CacheKey;
 use crate::auth::binding::Vouch;
 use crate::auth::rejection::Form;
 use crate::limit::Rate;
@@ -84,6 +85,23 @@ pub struct Apps {
     pub resync_min_interval: Duration,
     /// How often the whole collection is compared, jittered.
     pub reconcile_every: Duration,
+    /// The last good state on disk; `None`: none is kept.
+    pub cache: Option<AppsCache>,
+}
+
+/// The last good state of the apps on disk.
+#[derive(Clone)]
+pub struct AppsCache {
+    /// The file.
+    pub path: PathBuf,
+    /// What it is encrypted with.
+    pub key: CacheKey,
+}
+
+impl std::fmt::Debug for AppsCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "cache {}", self.path.display())
+    }
 }
 
 /// The source of app documents.

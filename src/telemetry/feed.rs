@@ -45,6 +45,7 @@ impl Metrics {
         families.staleness.set(feed.staleness().as_secs_f64());
         families.stale.set(f64::from(u8::from(feed.stale(max_staleness))));
         families.position_age.set(feed.position_age().unwrap_or_default().as_secs_f64());
+        families.cache_age.set(feed.cache_age().map_or(f64::NAN, |age| age.as_secs_f64()));
         for alarm in Alarm::ALL {
             families.alarm.with_label_values(&[alarm.as_str()]).set(feed.alarm(*alarm).into());
         }

@@ -158,6 +158,7 @@ mod tests {
             "rtms_access_log_dropped_total",
             "rtms_apps",
             "rtms_apps_alarm",
+            "rtms_apps_cache_age_seconds",
             "rtms_apps_changes_total",
             "rtms_apps_position_age_seconds",
             "rtms_apps_propagation_seconds",

@@ -9,6 +9,7 @@
 )]
 #![allow(clippy::too_many_lines, reason = "tables of cases are long")]
 
+mod apps_cache;
 mod apps_file;
 mod certificates;
 mod check;

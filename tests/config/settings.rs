@@ -39,7 +39,7 @@ fn the_documented_defaults_are_the_real_ones() {
             let value =
                 if property["properties"].is_object() { defaults(property) } else { property["default"].clone() };
             let required_beneath =
-                ["admin", "cors", "tls", "client_auth", "requests_per_app", "rejections_per_address"]
+                ["admin", "cache", "cors", "tls", "client_auth", "requests_per_app", "rejections_per_address"]
                     .contains(&name.as_str());
             (!value.is_null() && !required_beneath).then(|| (name.clone(), value))
         });

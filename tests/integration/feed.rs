@@ -64,6 +64,7 @@ impl Running {
             resync_delay: Duration::from_millis(200),
             resync_min_interval: Duration::from_millis(100),
             reconcile_every,
+            cache: None,
         };
         let told = Arc::new(Told::default());
         let feed = Feed::new(&settings, SecretEncoding::Raw, told.clone());

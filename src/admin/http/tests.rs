@@ -123,6 +123,7 @@ async fn the_status_page_tells_what_runs_and_no_secret() {
     assert_eq!((&apps["source"], &apps["counts"]["total"], &apps["stale"]), (&"file".into(), &4.into(), &false.into()));
     assert_eq!((&apps["last_load"]["cause"], &apps["last_load"]["documents"]), (&"start".into(), &4.into()));
     assert_eq!(apps["reloads"]["start"], 1);
+    assert!(apps["cache"].is_null());
     assert_eq!(apps["unusable"][0]["app"], "TR4");
     assert!(apps["unusable"][0]["fault"].as_str().unwrap().contains("jwtSecretKey"));
 }

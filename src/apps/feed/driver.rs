@@ -1,6 +1,8 @@
 //! Runs what the supervisor commands: one exchange, one comparison and one stream at a time, each in a task of its
 //! own, and the timers. Knows no rule of the feed but how long a silence may last.
 
+mod cache;
+
 use std::future::{Future, pending};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +11,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
+use self::cache::CacheSlot;
+use super::cache::CacheFile;
 use super::failure::{Failure, FailureKind};
 use super::source::{Signal, Source, Token};
 use super::supervisor::{Command, Input, Supervisor};
@@ -25,14 +29,16 @@ const EXCHANGE: Duration = Duration::from_secs(20);
 pub(super) async fn drive(
     source: Arc<dyn Source>,
     mut supervisor: Supervisor,
+    cache: Option<CacheFile>,
     mut stop: watch::Receiver<bool>,
     ready: impl FnOnce() + Send,
 ) {
     let mut ready = Some(ready);
-    let mut slots = Slots::default();
+    let mut slots = Slots { cache: CacheSlot::new(cache), ..Slots::default() };
     let mut commands = supervisor.start();
     loop {
         for command in commands {
+            slots.execute_cache(&command, &supervisor);
             slots.execute(&source, command);
         }
         if supervisor.status().ready()
@@ -45,13 +51,14 @@ pub(super) async fn drive(
             () = stopped(&mut stop) => break,
             input = slots.next(supervisor.listens(), supervisor.merges()) => input,
         };
-        if matches!(input, Input::Positioned(_))
+        if matches!(input, Input::Positioned(_) | Input::Opened)
             && let Some(server) = source.server()
         {
             supervisor.status().found_server(server);
         }
         commands = supervisor.handle(input);
     }
+    slots.last_write(&mut supervisor).await;
     supervisor.status().enter(Phase::Stopped);
     drop(slots);
     source.close().await;
@@ -71,6 +78,8 @@ struct Slots {
     stream: Option<Stream>,
     wake: Option<Instant>,
     compare_at: Option<Instant>,
+    cache: CacheSlot,
+    cache_at: Option<Instant>,
 }
 
 struct Stream {
@@ -121,18 +130,23 @@ impl Slots {
             }
             Command::Wake(wait) => self.wake = Some(Instant::now() + wait),
             Command::CompareIn(wait) => self.compare_at = Some(Instant::now() + wait),
+            Command::NotBefore(at) => source.not_before(at),
+            Command::CacheIn(wait) => self.cache_at = Some(Instant::now() + wait),
+            Command::ReadCache | Command::WriteCache => {}
         }
     }
 
     /// The next thing that happens.
     async fn next(&mut self, listens: bool, merges: bool) -> Input {
-        let Self { exchange, comparison, stream, wake, compare_at } = self;
+        let Self { exchange, comparison, stream, wake, compare_at, cache, cache_at } = self;
         tokio::select! {
             biased;
             input = finished(exchange) => input,
             () = due(wake) => Input::Woke,
             () = due(compare_at) => Input::CompareDue,
             input = finished(comparison) => input,
+            input = finished(&mut cache.work) => input,
+            () = due(cache_at) => Input::CacheDue,
             input = heard(stream), if listens => input,
             () = tokio::task::yield_now(), if merges => Input::Slice,
         }

@@ -6,9 +6,11 @@
 //! never taken back, not even for the length of a batch.
 
 use std::collections::{HashMap, HashSet};
+use std::time::SystemTime;
 
+use super::cache::{Image, Place};
 use super::report::Report;
-use super::source::{Documents, Event, OpTime, What};
+use super::source::{Documents, Event, OpTime, Token, What};
 use super::words::{Change, ReloadCause};
 use crate::apps::Document;
 use crate::apps::{Applied, Apps, DocId};
@@ -34,6 +36,8 @@ pub(super) struct Ledger {
     streamed: OpTime,
     /// Something changed since the last publish.
     dirty: bool,
+    /// How often anything was published.
+    revision: u64,
 }
 
 impl Ledger {
@@ -48,6 +52,7 @@ impl Ledger {
             newest: OpTime::default(),
             streamed: OpTime::default(),
             dirty: false,
+            revision: 0,
         }
     }
 
@@ -170,8 +175,38 @@ impl Ledger {
 
     /// Publishes if anything changed.
     fn publish(&mut self) {
-        if std::mem::take(&mut self.dirty) {
-            self.report.publish(&mut self.apps);
+        if self.dirty {
+            self.publish_anyway();
+        }
+    }
+
+    fn publish_anyway(&mut self) {
+        self.dirty = false;
+        self.revision += 1;
+        self.report.publish(&mut self.apps);
+    }
+}
+
+/// What the cache needs.
+impl Ledger {
+    /// How often anything was published.
+    pub(super) const fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Everything as it stands at this token. Copies no document.
+    pub(super) fn image(&self, token: Token, contact: SystemTime) -> Image {
+        let horizon = self.floors.values().copied().fold(self.horizon, Ord::max);
+        let owed = self.owed.keys().cloned().collect();
+        let place = Place { token, horizon, newest: self.newest, owed, contact };
+        Image { place, documents: self.apps.held() }
+    }
+
+    /// A full load that just ended came out of the cache: what was known beside the documents.
+    pub(super) fn restored(&mut self, newest: OpTime, owed: Vec<DocId>) {
+        self.newest = self.newest.max(newest);
+        for id in owed {
+            self.owe(id, Change::Reconciled);
         }
     }
 }
@@ -214,8 +249,7 @@ impl Ledger {
         self.horizon = at;
         self.newest = known(at);
         self.streamed = OpTime::default();
-        self.report.publish(&mut self.apps);
-        self.dirty = false;
+        self.publish_anyway();
     }
 
     /// Ends a comparison: what the stream spoke of meanwhile is read once more. Returns how many documents were
@@ -232,8 +266,7 @@ impl Ledger {
         for id in touched {
             self.owe(id, Change::Reconciled);
         }
-        self.report.publish(&mut self.apps);
-        self.dirty = false;
+        self.publish_anyway();
         gone
     }
 }

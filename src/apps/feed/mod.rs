@@ -9,11 +9,13 @@
 //! The way of a start, and of every full reload: **position** (open a stream, take its token T0), **load**
 //! (read the whole collection, note the server's time T1), **follow** (resume after T0). An event up to T1 may be
 //! older than what the load read, so its document is read again instead; later events are applied as they are.
-//! Nothing is published before a load is complete, and the last snapshot serves through every failure.
+//! Nothing is published before a load is complete, and the last snapshot serves through every failure. A cache
+//! file, where there is one, takes the place of the first load while the store is out of reach at start.
 //!
 //! The file source has no stream: [`file`] compares the file on disk with what is in force.
 
 mod backoff;
+mod cache;
 mod driver;
 mod failure;
 mod file;
@@ -34,9 +36,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
+use self::cache::CacheFile;
+pub use self::cache::CacheKey;
 pub use self::mongodb::check_uri;
 use self::report::Report;
-pub use self::status::{LastLoad, Status, Unusable};
+pub use self::status::{CacheStatus, LastLoad, Status, Unusable};
 pub use self::words::{Alarm, Change, Phase, ReloadCause, SourceKind};
 use super::{Apps, Counts, SecretEncoding, Snapshot};
 use crate::config::settings;
@@ -70,6 +74,7 @@ impl Events for () {
 /// The feed of one process. Made once, run once.
 pub struct Feed {
     source: settings::AppsSource,
+    cache: Option<settings::AppsCache>,
     pace: supervisor::Pace,
     apps: Apps,
     status: Arc<Status>,
@@ -84,15 +89,20 @@ impl Feed {
             settings::AppsSource::MongoDb { .. } => SourceKind::MongoDb,
             settings::AppsSource::File { .. } => SourceKind::File,
         };
+        let status = Status::new(kind);
+        if let Some(cache) = &settings.cache {
+            status.has_cache(cache.path.clone());
+        }
         Self {
             source: settings.source.clone(),
+            cache: settings.cache.clone(),
             pace: supervisor::Pace {
                 resync_delay: settings.resync_delay,
                 min_interval: settings.resync_min_interval,
                 reconcile_every: settings.reconcile_every,
             },
             apps: Apps::new(encoding),
-            status: Arc::new(Status::new(kind)),
+            status: Arc::new(status),
             events,
         }
     }
@@ -109,10 +119,10 @@ impl Feed {
         Arc::clone(&self.status)
     }
 
-    /// Runs until `stop` is true or its sender is gone. Calls `ready` once, when the first full load is in force;
-    /// failures before and after are shown in [`Status`], logged, and tried again.
+    /// Runs until `stop` is true or its sender is gone. Calls `ready` once, when the first full load, or the cache in
+    /// its place, is in force; failures before and after are shown in [`Status`], logged, and tried again.
     pub async fn run(self, stop: watch::Receiver<bool>, ready: impl FnOnce() + Send) {
-        let Self { source, pace, apps, status, events } = self;
+        let Self { source, cache, pace, apps, status, events } = self;
         match source {
             settings::AppsSource::File { path } => {
                 let report = Report::new(status, events, Box::new(file::name));
@@ -120,9 +130,12 @@ impl Feed {
             }
             settings::AppsSource::MongoDb { uri, database, collection } => {
                 let report = Report::new(status, events, Box::new(mongodb::name));
+                let origin = mongodb::origin(&uri, &database, &collection);
+                let cache = cache.map(|cache| CacheFile::new(cache.path, cache.key, origin));
                 let source = mongodb::MongoSource::new(&uri, database, collection);
                 let supervisor = supervisor::Supervisor::new(apps, report, pace);
-                driver::drive(Arc::new(source), supervisor, stop, ready).await;
+                let supervisor = if cache.is_some() { supervisor.with_cache() } else { supervisor };
+                driver::drive(Arc::new(source), supervisor, cache, stop, ready).await;
             }
         }
     }

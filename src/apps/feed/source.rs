@@ -134,6 +134,9 @@ pub trait Source: Send + Sync + 'static {
     /// Reads single documents, none older than anything read or taken before; those that don't exist are left out.
     async fn read(&self, ids: Vec<DocId>) -> Result<Documents, Failure>;
 
+    /// Nothing may be read from here on that is older than this; a later position takes its place.
+    fn not_before(&self, at: OpTime);
+
     /// Follows the stream from a token and reports to `sink` until it fails. Ends when `sink` is closed.
     async fn follow(&self, after: Token, sink: mpsc::Sender<Signal>) -> Failure;
 

@@ -3,12 +3,15 @@
 //! Staleness is the age of the last moment at which the snapshot was known to be current, by the monotonic clock;
 //! wall-clock times are for display only. [`Status::stale`] is an atomic load, so a request may ask it.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+mod cache;
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
+pub use self::cache::CacheStatus;
 use super::words::{Alarm, Phase, ReloadCause, SourceKind};
 use crate::apps::Counts;
 
@@ -46,16 +49,17 @@ struct Details {
     lag: Option<Duration>,
     resumes: u64,
     failures: u64,
+    cache: Option<CacheStatus>,
 }
 
 /// How the feed is doing. Written by the feed, read by anybody.
 pub struct Status {
     source: SourceKind,
     born: Instant,
-    /// Milliseconds after `born`.
-    contact: AtomicU64,
-    /// Milliseconds after `born`.
-    moved: AtomicU64,
+    /// Milliseconds after `born`; before it, where the apps came out of the cache.
+    contact: AtomicI64,
+    /// The same.
+    moved: AtomicI64,
     ready: AtomicBool,
     alarms: AtomicU8,
     details: Mutex<Details>,
@@ -66,8 +70,8 @@ impl Status {
         Self {
             source,
             born: Instant::now(),
-            contact: AtomicU64::new(0),
-            moved: AtomicU64::new(0),
+            contact: AtomicI64::new(0),
+            moved: AtomicI64::new(0),
             ready: AtomicBool::new(false),
             alarms: AtomicU8::new(0),
             details: Mutex::default(),
@@ -86,28 +90,30 @@ impl Status {
         self.details().server.clone()
     }
 
-    /// Whether a full load is in force; never false again once true.
+    /// Whether a full load is in force, or the cache in its place; never false again once true.
     #[must_use]
     pub fn ready(&self) -> bool {
         self.ready.load(Ordering::Acquire)
     }
 
-    /// Since when a full load is in force.
+    /// Since when that is so.
     #[must_use]
     pub fn ready_since(&self) -> Option<SystemTime> {
         self.details().ready_since
     }
 
-    /// Why no full load is in force yet; `None`: one is.
+    /// Why that isn't so yet; `None`: it is.
     #[must_use]
     pub fn not_ready(&self) -> Option<String> {
         if self.ready() {
             return None;
         }
         let details = self.details();
+        let refused = details.cache.as_ref().and_then(|cache| cache.refused.as_deref());
+        let cache = refused.map(|why| format!("; the cache file {why}")).unwrap_or_default();
         Some(match &details.error {
-            Some((text, _)) => format!("apps are not loaded yet: {text}; trying again"),
-            None => format!("apps are not loaded yet: {} ({})", details.phase().as_str(), self.source.as_str()),
+            Some((text, _)) => format!("apps are not loaded yet: {text}; trying again{cache}"),
+            None => format!("apps are not loaded yet: {} ({}){cache}", details.phase().as_str(), self.source.as_str()),
         })
     }
 
@@ -190,16 +196,19 @@ impl Status {
         self.details().failures
     }
 
-    fn age(&self, since: &AtomicU64) -> Duration {
-        self.born.elapsed().saturating_sub(Duration::from_millis(since.load(Ordering::Relaxed)))
+    fn age(&self, since: &AtomicI64) -> Duration {
+        let (since, elapsed) = (since.load(Ordering::Relaxed), self.born.elapsed());
+        let distance = Duration::from_millis(since.unsigned_abs());
+        if since < 0 { elapsed.saturating_add(distance) } else { elapsed.saturating_sub(distance) }
     }
 
     fn details(&self) -> MutexGuard<'_, Details> {
         self.details.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn now(&self) -> u64 {
-        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
+    /// Milliseconds after `born`.
+    fn now(&self) -> i64 {
+        i64::try_from(self.born.elapsed().as_millis()).unwrap_or(i64::MAX)
     }
 }
 
@@ -246,13 +255,18 @@ impl Status {
 
     /// A full load is in force.
     pub(super) fn loaded(&self, load: LastLoad) {
-        let mut details = self.details();
-        details.load = Some(load);
-        details.error = None;
-        details.ready_since.get_or_insert(load.at);
-        drop(details);
+        self.details().error = None;
         self.contact();
         self.position_moved();
+        self.in_force(load);
+    }
+
+    /// What was read is in force, wherever it came from.
+    pub(super) fn in_force(&self, load: LastLoad) {
+        let mut details = self.details();
+        details.load = Some(load);
+        details.ready_since.get_or_insert(load.at);
+        drop(details);
         self.ready.store(true, Ordering::Release);
     }
 

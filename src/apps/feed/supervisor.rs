@@ -3,78 +3,26 @@
 //! Invariants: a token is only kept together with everything before it being applied or owed a read; a stream that
 //! failed is never listened to again; nothing partial is published; whatever fails, the last snapshot serves.
 
+mod caching;
+mod exchange;
 mod merging;
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use self::caching::{Keeper, Restoring};
+pub(super) use self::exchange::{Command, Input, Pace};
 use super::backoff::{Retry, up_to};
 use super::failure::{Failure, FailureKind};
 use super::guard::Guard;
 use super::ledger::Ledger;
 use super::merge::Merge;
 use super::report::Report;
-use super::source::{Batch, Documents, OpTime, Token};
+use super::source::{Batch, Documents, Token};
 use super::status::Status;
 use super::words::{Alarm, Phase, ReloadCause};
 use crate::apps::{Apps, DocId};
-
-/// How fast full reloads and comparisons may follow each other.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Pace {
-    /// A full reload waits a random time up to this, so that a fleet doesn't reload at once.
-    pub(super) resync_delay: Duration,
-    /// The least time from one full load to the next.
-    pub(super) min_interval: Duration,
-    /// How often the collection is compared; zero: never.
-    pub(super) reconcile_every: Duration,
-}
-
-/// What happened.
-pub(super) enum Input {
-    /// A position was taken, or not.
-    Positioned(Result<Token, Failure>),
-    /// Everything was read, or not.
-    Loaded(Result<Documents, Failure>),
-    /// The stream is open.
-    Opened,
-    /// The stream replied.
-    Batch(Batch),
-    /// The stream is over.
-    Ended(Failure),
-    /// Single documents were read, or not.
-    Read(Result<Documents, Failure>),
-    /// The collection was read for comparison, or not.
-    Compared(Result<Documents, Failure>),
-    /// The time asked for with [`Command::Wake`] has passed.
-    Woke,
-    /// The time asked for with [`Command::CompareIn`] has passed.
-    CompareDue,
-    /// There is time for a slice of the merge.
-    Slice,
-}
-
-/// What is to be done. A new command of a kind replaces the one before.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Command {
-    /// Take a position.
-    Position,
-    /// Read everything, after the position.
-    Load,
-    /// Open the stream at this token.
-    Follow(Token),
-    /// Read these documents.
-    Read(Vec<DocId>),
-    /// Read everything beside the stream, not older than this.
-    Compare(OpTime),
-    /// Drop the stream and everything under way.
-    Close,
-    /// [`Input::Woke`] after this time.
-    Wake(Duration),
-    /// [`Input::CompareDue`] after this time.
-    CompareIn(Duration),
-}
 
 enum State {
     Waiting,
@@ -82,6 +30,8 @@ enum State {
     Loading(Token),
     /// A full load is being put in force; the stream starts at this token.
     Merging(Token),
+    /// The same, out of the cache.
+    Restoring(Restoring),
     Opening,
     Following,
 }
@@ -104,6 +54,8 @@ pub(super) struct Supervisor {
     /// A comparison that was read and isn't merged yet.
     compared: Option<Documents>,
     merge: Option<Merge>,
+    /// `None`: there is no cache file.
+    keeper: Option<Keeper>,
 }
 
 impl Supervisor {
@@ -121,6 +73,7 @@ impl Supervisor {
             comparing: false,
             compared: None,
             merge: None,
+            keeper: None,
         }
     }
 
@@ -140,11 +93,19 @@ impl Supervisor {
 
     /// The first commands.
     pub(super) fn start(&mut self) -> Vec<Command> {
-        self.go_on()
+        let mut commands = self.go_on();
+        commands.extend(self.wait_for_source());
+        commands
     }
 
     /// Takes one input.
     pub(super) fn handle(&mut self, input: Input) -> Vec<Command> {
+        let mut commands = self.react(input);
+        commands.extend(self.keep_cache());
+        commands
+    }
+
+    fn react(&mut self, input: Input) -> Vec<Command> {
         match input {
             Input::Positioned(Ok(token)) => self.positioned(token),
             Input::Loaded(Ok(documents)) => self.loaded(documents),
@@ -153,9 +114,14 @@ impl Supervisor {
             Input::Read(Ok(documents)) => self.read(documents),
             Input::Compared(Ok(documents)) => self.compared(documents),
             Input::Compared(Err(failure)) => self.not_compared(&failure),
+            // Out of the cache things went on before the wait was over.
+            Input::Woke if !matches!(self.state, State::Waiting) => Vec::new(),
             Input::Woke => self.go_on(),
             Input::CompareDue => self.compare(),
             Input::Slice => self.slice(),
+            Input::CacheDue => self.cache_due(),
+            Input::CacheRead(read) => self.cache_read(read),
+            Input::CacheWritten(written) => self.cache_written(written),
             Input::Positioned(Err(failure))
             | Input::Loaded(Err(failure))
             | Input::Read(Err(failure))
@@ -219,6 +185,7 @@ impl Supervisor {
     fn settled(&mut self) -> Vec<Command> {
         if self.ledger.is_certain() {
             self.status().contact();
+            self.reached();
             self.status().clear(Alarm::Unauthorised);
             self.status().clear(Alarm::Standalone);
         }
@@ -266,7 +233,9 @@ impl Supervisor {
         }
         let wait = self.retry.after(failure.kind);
         tracing::warn!(error = %failure, wait_ms = wait.as_millis(), "apps: the source failed, trying again");
-        self.wait(wait)
+        let mut commands = self.wait(wait);
+        commands.extend(self.fall_back());
+        commands
     }
 
     /// Gives the token up: everything is read again, after a random time, while the last snapshot serves.

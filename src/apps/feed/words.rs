@@ -71,6 +71,10 @@ words! {
         Reconcile = "reconcile",
         /// A load that lost more than half of the apps: refused until a second one agrees.
         Refused = "refused",
+        /// The source was out of reach at start: what the cache file holds was put in force.
+        Cache = "cache",
+        /// The cache file was wanted, but can't be used: nothing of it was put in force.
+        CacheRefused = "cache_refused",
     }
 }
 
@@ -87,6 +91,10 @@ words! {
         Standalone = "standalone",
         /// The apps file on disk can't be read or doesn't parse.
         FileBroken = "file_broken",
+        /// What is in force came out of the cache file; stands until the source was reached.
+        FromCache = "from_cache",
+        /// The cache file can't be used, or not be written; stands until it is written.
+        CacheBroken = "cache_broken",
     }
 }
 
@@ -97,6 +105,8 @@ words! {
         Positioning = "positioning",
         /// Reading the whole collection or file.
         Loading = "loading",
+        /// Putting in force what the cache file holds.
+        Restoring = "restoring",
         /// Opening the stream where we left it.
         Opening = "opening",
         /// Following the stream, or watching the file.

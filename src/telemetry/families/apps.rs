@@ -27,6 +27,8 @@ pub struct AppsFamilies {
     pub stale: Gauge,
     /// `rtms_apps_position_age_seconds`
     pub position_age: Gauge,
+    /// `rtms_apps_cache_age_seconds`
+    pub cache_age: Gauge,
     /// `rtms_apps_alarm{kind}`
     pub alarm: IntGaugeVec,
     /// `rtms_apps_propagation_seconds`
@@ -42,6 +44,7 @@ impl AppsFamilies {
         let staleness = "Time since the apps were last known to match their source.";
         let stale = "1 while the staleness is over apps.max_staleness.";
         let position = "Time since the position in the stream of changes last moved; an idle store moves it too.";
+        let cache = "Time since the apps cache was written; NaN without apps.cache.";
         let alarm = "1 while something is wrong with the apps source that time alone may not mend.";
         let propagation = "From a write in the source to its being in force here.";
         Ok(Self {
@@ -53,6 +56,7 @@ impl AppsFamilies {
             staleness: r.gauge("rtms_apps_staleness_seconds", staleness)?,
             stale: r.gauge("rtms_apps_stale", stale)?,
             position_age: r.gauge("rtms_apps_position_age_seconds", position)?,
+            cache_age: r.gauge("rtms_apps_cache_age_seconds", cache)?,
             alarm: r.gauges("rtms_apps_alarm", alarm, "kind")?,
             propagation: r.histogram("rtms_apps_propagation_seconds", propagation, PROPAGATION_SECONDS)?,
         })

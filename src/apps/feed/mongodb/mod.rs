@@ -6,6 +6,7 @@
 mod client;
 mod errors;
 mod load;
+mod origin;
 mod stream;
 mod translate;
 
@@ -21,6 +22,7 @@ use tokio::sync::{Mutex, mpsc};
 pub use self::client::check_uri;
 use self::client::{Connection, Observed};
 use self::errors::Translator;
+pub(super) use self::origin::origin;
 pub(super) use self::translate::name;
 use super::failure::{Failure, FailureKind};
 use super::source::{Documents, OpTime, Signal, Source, Token};
@@ -37,6 +39,8 @@ pub(super) struct MongoSource {
     /// Made at the first use, as `mongodb+srv` asks the DNS; made anew when it has no server left to ask.
     connected: Mutex<Option<Connected>>,
     reads: Mutex<Reads>,
+    /// What reads must not fall behind while there was no position yet.
+    floor: StdMutex<Option<Timestamp>>,
     server: StdMutex<Option<String>>,
 }
 
@@ -63,6 +67,7 @@ impl MongoSource {
             collection,
             connected: Mutex::new(None),
             reads: Mutex::default(),
+            floor: StdMutex::new(None),
             server: StdMutex::new(None),
         }
     }
@@ -94,6 +99,21 @@ impl MongoSource {
         self.translator(connected).failure(error)
     }
 
+    /// Finds out what the server is; one without change streams is a failure.
+    async fn identify(&self, connected: &Connected, database: &Database) -> Result<(), Failure> {
+        let found = tokio::select! {
+            found = client::kind_of_server(database) => found.map_err(|e| self.failure(connected, &e))?,
+            () = connected.observed.deserted() => return Err(self.translator(connected).nobody()),
+        };
+        let found = found.ok_or_else(|| Failure::new(FailureKind::Standalone, errors::STANDALONE))?;
+        *self.server.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+        Ok(())
+    }
+
+    fn floor(&self) -> Option<Timestamp> {
+        *self.floor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn new_session(&self, connected: &Connected, since: Option<Timestamp>) -> Result<ClientSession, Failure> {
         let session = connected.client.start_session().causal_consistency(true).await;
         let mut session = session.map_err(|e| self.failure(connected, &e))?;
@@ -110,7 +130,7 @@ impl MongoSource {
         let mut reads = self.reads.lock().await;
         let mut session = match reads.session.take() {
             Some(session) => session,
-            None => self.new_session(&connected, reads.at).await?,
+            None => self.new_session(&connected, reads.at.or(self.floor())).await?,
         };
         let result = match ids {
             Some(ids) => load::some(&documents, &mut session, ids, &translator).await,
@@ -126,16 +146,12 @@ impl Source for MongoSource {
     async fn position(&self) -> Result<Token, Failure> {
         let connected = self.connected().await?;
         let database = self.database(&connected);
-        let found = tokio::select! {
-            found = client::kind_of_server(&database) => found.map_err(|e| self.failure(&connected, &e))?,
-            () = connected.observed.deserted() => return Err(self.translator(&connected).nobody()),
-        };
-        let found = found.ok_or_else(|| Failure::new(FailureKind::Standalone, errors::STANDALONE))?;
-        *self.server.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+        self.identify(&connected, &database).await?;
         let mut session = self.new_session(&connected, None).await?;
         let token = stream::position(&database, &self.collection, &mut session).await;
         let token = token.map_err(|e| self.failure(&connected, &e))?;
         *self.reads.lock().await = Reads { at: session.operation_time(), session: Some(session) };
+        *self.floor.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(token)
     }
 
@@ -154,13 +170,25 @@ impl Source for MongoSource {
         self.read_in_session(Some(&ids)).await
     }
 
+    fn not_before(&self, at: OpTime) {
+        let floor = (at != OpTime::default()).then(|| timestamp(at));
+        *self.floor.lock().unwrap_or_else(PoisonError::into_inner) = floor;
+    }
+
     async fn follow(&self, after: Token, sink: mpsc::Sender<Signal>) -> Failure {
         let connected = match self.connected().await {
             Ok(connected) => connected,
             Err(failure) => return failure,
         };
+        let database = self.database(&connected);
+        // Without a position before, nobody has asked yet.
+        if self.server().is_none()
+            && let Err(failure) = self.identify(&connected, &database).await
+        {
+            return failure;
+        }
         let follower = stream::Follower { collection: &self.collection, observed: &connected.observed, sink };
-        match follower.follow(&self.database(&connected), &after).await {
+        match follower.follow(&database, &after).await {
             Err(error) => self.failure(&connected, &error),
             Ok(()) => Failure::new(FailureKind::Transient, "the server closed the stream"),
         }

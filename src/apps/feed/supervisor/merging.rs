@@ -56,6 +56,7 @@ impl Supervisor {
                 Verdict::Refuse => return self.refuse(&merge, known),
             },
             Step::Done(gone) if merge.comparing() => return self.compared_to_end(gone),
+            Step::Done(_) if matches!(self.state, State::Restoring(_)) => return self.restored(&merge),
             Step::Done(_) => return self.in_force(&merge),
         }
         Vec::new()
@@ -84,6 +85,8 @@ impl Supervisor {
         let State::Merging(token) = &self.state else { return Vec::new() };
         self.token = Some(token.clone());
         self.report_load(merge.len());
+        self.reached();
+        self.load_to_cache();
         let mut commands = self.go_on();
         commands.extend(self.next_comparison());
         commands
@@ -112,7 +115,7 @@ impl Supervisor {
         commands
     }
 
-    fn next_comparison(&self) -> Option<Command> {
+    pub(super) fn next_comparison(&self) -> Option<Command> {
         let every = self.pace.reconcile_every;
         (!every.is_zero()).then(|| Command::CompareIn(jittered(every)))
     }

@@ -1,33 +1,49 @@
 //! The driver with a store in memory, under a paused clock.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
+use super::super::cache::{CacheFile, CacheKey};
 use super::super::driver::drive;
 use super::fake::{Fake, Fault};
 use super::*;
 
 /// A running feed.
-struct Running {
-    rig: Rig,
+pub(super) struct Running {
+    pub(super) rig: Rig,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
     ready: Arc<AtomicUsize>,
 }
 
 fn run(fake: &Arc<Fake>) -> Running {
+    run_with(fake, None)
+}
+
+/// With a cache file.
+pub(super) fn run_cached(fake: &Arc<Fake>, path: &Path) -> Running {
+    let key = CacheKey::parse(&"0f".repeat(32)).unwrap();
+    run_with(fake, Some(CacheFile::new(path.to_owned(), key, "fake".to_owned())))
+}
+
+fn run_with(fake: &Arc<Fake>, cache: Option<CacheFile>) -> Running {
     let mut rig = Rig::new();
     let spare = Rig::new();
-    let supervisor = std::mem::replace(&mut rig.supervisor, spare.supervisor);
+    let mut supervisor = std::mem::replace(&mut rig.supervisor, spare.supervisor);
+    if cache.is_some() {
+        supervisor = supervisor.with_cache();
+        rig.status.has_cache("apps.cache".into());
+    }
     let (stop, stopped) = watch::channel(false);
     let ready = Arc::new(AtomicUsize::new(0));
     let told = Arc::clone(&ready);
     let source = Arc::clone(fake);
     let task = tokio::spawn(async move {
-        drive(source, supervisor, stopped, move || {
+        drive(source, supervisor, cache, stopped, move || {
             told.fetch_add(1, Ordering::Relaxed);
         })
         .await;
@@ -36,7 +52,7 @@ fn run(fake: &Arc<Fake>) -> Running {
 }
 
 impl Running {
-    async fn until(&self, what: &str, condition: impl Fn(&Rig) -> bool) {
+    pub(super) async fn until(&self, what: &str, condition: impl Fn(&Rig) -> bool) {
         let began = Instant::now();
         while !condition(&self.rig) {
             assert!(began.elapsed() < Duration::from_mins(5), "{what}: not within five minutes");
@@ -45,7 +61,7 @@ impl Running {
         }
     }
 
-    async fn end(self) {
+    pub(super) async fn end(self) {
         self.stop.send_replace(true);
         tokio::time::timeout(Duration::from_secs(1), self.task).await.unwrap().unwrap();
         assert_eq!(self.rig.status.phase(), Phase::Stopped);

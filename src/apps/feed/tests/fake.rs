@@ -24,6 +24,7 @@ struct Store {
     /// Streams from before this one are cut.
     generation: usize,
     silent: bool,
+    not_before: Option<OpTime>,
 }
 
 /// The store and the bell that rings when it changes.
@@ -115,6 +116,10 @@ impl Source for Fake {
     async fn read(&self, _: Vec<DocId>) -> Result<Documents, Failure> {
         self.call("read").await?;
         Ok(self.all())
+    }
+
+    fn not_before(&self, at: OpTime) {
+        self.store.lock().unwrap().not_before = Some(at);
     }
 
     async fn follow(&self, after: Token, sink: mpsc::Sender<Signal>) -> Failure {

@@ -5,7 +5,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::super::cache::{Cached, Image};
 use super::*;
+use crate::apps::document::Record;
 
 const DOCUMENTS: u8 = 6;
 
@@ -64,7 +66,25 @@ fn in_force(rig: &Rig) -> BTreeMap<u8, u64> {
     (1..=DOCUMENTS).filter_map(version).collect()
 }
 
-fn run(seed: u64) {
+/// Another feed in the place of this one, with nothing but what the cache file would hold; whatever was under way is
+/// lost.
+fn restarted(rig: &Rig) -> Option<(Rig, Vec<Command>)> {
+    let Image { place, documents } = rig.supervisor.image()?;
+    let found = documents.iter().map(|mut packed| {
+        let id = DocId::take(&mut packed).unwrap();
+        (id, Record::from_packed(packed))
+    });
+    let (found, written) = (found.collect(), place.contact);
+    let mut next = Rig::new();
+    next.supervisor = std::mem::replace(&mut next.supervisor, Rig::new().supervisor).with_cache();
+    next.supervisor.start();
+    next.give(Input::CacheDue);
+    next.give(Input::CacheRead(Ok(Some(Cached { place, written, found }))));
+    let commands = next.give(Input::Opened);
+    Some((next, commands))
+}
+
+fn run(seed: u64, restarts: bool) {
     let mut rig = Rig::new();
     fastrand::seed(seed);
     let mut store = Lagging::default();
@@ -78,13 +98,20 @@ fn run(seed: u64) {
     let mut highest = in_force(&rig);
     for step in 0..400 {
         (0..fastrand::usize(0..4)).for_each(|_| store.write());
-        let commands = match pending.take() {
-            Some(ids) => rig.give(Input::Read(Ok(store.read(Some(&ids))))),
-            None if fastrand::u8(0..40) == 0 => {
+        let next = if restarts && fastrand::u8(0..20) == 0 { restarted(&rig) } else { None };
+        let commands = match (next, pending.take()) {
+            (Some((next, commands)), _) => {
+                rig = next;
+                // A new rig begins its jitter anew.
+                fastrand::seed(seed + step);
+                commands
+            }
+            (None, Some(ids)) => rig.give(Input::Read(Ok(store.read(Some(&ids))))),
+            (None, None) if fastrand::u8(0..40) == 0 => {
                 rig.give(Input::CompareDue);
                 rig.give(Input::Compared(Ok(store.read(None))))
             }
-            None => {
+            (None, None) => {
                 let some = fastrand::usize(0..=store.log.len().min(3));
                 rig.batch(store.log.drain(..some).collect())
             }
@@ -120,6 +147,13 @@ fn asked(commands: Vec<Command>) -> Option<Vec<DocId>> {
 #[tokio::test(start_paused = true)]
 async fn no_document_ever_goes_back_and_all_end_where_the_store_is() {
     for seed in 0..100 {
-        run(seed);
+        run(seed, false);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_over_a_restart_out_of_the_cache_at_any_moment() {
+    for seed in 0..100 {
+        run(seed, true);
     }
 }

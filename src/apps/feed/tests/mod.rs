@@ -1,5 +1,7 @@
 //! The state machine without a server: inputs by hand, or a store in memory under a paused clock.
 
+mod cached_start;
+mod caching;
 mod driving;
 mod failures;
 mod fake;
