@@ -11,6 +11,7 @@
 mod support;
 
 mod app_rules;
+mod apps_cache;
 mod apps_from_file;
 mod apps_from_mongodb;
 mod bodies;
