@@ -68,9 +68,14 @@ impl Builder {
 
     /// Apps out of a database.
     pub fn mongo(self, mongo: &Mongo) -> Self {
+        self.mongo_at(mongo.uri(), mongo)
+    }
+
+    /// Apps out of a database, spoken to by this connection string.
+    pub fn mongo_at(mut self, uri: &str, mongo: &Mongo) -> Self {
         let place = json!({ "uri": "${TEST_URI}", "database": mongo.database(), "collection": "apps" });
-        let mut built = self.set("/apps", json!({ "source": "mongodb", "mongodb": place }));
-        built.environment.push(("TEST_URI".into(), mongo.uri().into()));
+        self.environment.push(("TEST_URI".into(), uri.into()));
+        let built = self.set("/apps", json!({ "source": "mongodb", "mongodb": place }));
         built.set("/apps/resync", json!({ "delay": "100ms", "min_interval": "100ms" }))
     }
 

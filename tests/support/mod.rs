@@ -7,6 +7,8 @@
 pub mod apps_file;
 pub mod client;
 pub mod config;
+pub mod feed;
+pub mod flow;
 pub mod gateway;
 pub mod h2;
 pub mod hpack;
@@ -15,6 +17,7 @@ pub mod mongo;
 pub mod poll;
 pub mod ports;
 pub mod process;
+pub mod proxy;
 pub mod tls;
 pub mod tokens;
 pub mod upstream;

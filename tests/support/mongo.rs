@@ -3,35 +3,26 @@
 //! A missing server is a failing test, never a skipped one. `SecantusDB` is a program of its own, found in the private
 //! Python environment that `make setup` puts into the build folder, or named by `RTMS_SECANTUS`.
 
+mod faults;
+mod server;
+
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Once;
 
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::{Client, Collection};
-use nix::sys::signal::Signal;
-use tempfile::TempDir;
 
+use self::server::Server;
 use super::poll;
 use super::ports;
-use super::process::Process;
 
 /// A database; its server is killed, or the database dropped, with this.
 pub struct Mongo {
     uri: String,
     database: String,
     client: Client,
-    own: Option<Own>,
-}
-
-struct Own {
-    address: SocketAddr,
-    /// `None` while it is down.
-    process: Option<Process>,
-    /// The storage, while the server is down.
-    idle: Option<TempDir>,
+    own: Option<Server>,
 }
 
 impl Mongo {
@@ -52,13 +43,20 @@ impl Mongo {
 
     /// A server of its own that isn't started yet: see [`Mongo::restart`].
     pub async fn down() -> Self {
-        let address = ports::free();
-        let idle = Some(TempDir::new().expect("a temporary directory"));
-        let uri = format!("mongodb://{address}/?replicaSet=secantus&serverSelectionTimeoutMS=5000");
-        Self::on(uri, Some(Own { address, process: None, idle })).await
+        let server = Server::down();
+        let uri = format!("mongodb://{}/?replicaSet=secantus&serverSelectionTimeoutMS=5000", server.address());
+        Self::on(uri, Some(server)).await
     }
 
-    async fn on(uri: String, own: Option<Own>) -> Self {
+    /// A server of its own with more arguments.
+    pub async fn with(arguments: &[&str]) -> Self {
+        let mut mongo = Self::down().await;
+        mongo.server_mut().arguments(arguments);
+        mongo.restart().await;
+        mongo
+    }
+
+    async fn on(uri: String, own: Option<Server>) -> Self {
         let client = Client::with_uri_str(&uri).await.expect("MONGODB_URI is a connection string");
         let database = format!("rtms_test_{}_{}", std::process::id(), ports::free().port());
         let mongo = Self { uri, database, client, own };
@@ -137,36 +135,37 @@ impl Mongo {
         self.client.database("admin").run_command(command).await.expect("a rename");
     }
 
-    /// Kills the server, as a crash does.
-    pub fn kill(&mut self) {
-        let own = self.own.as_mut().expect("a server of the test's own");
-        own.idle = Some(own.process.take().expect("a running server").kill());
-    }
-
-    /// Stops the server in an orderly way.
-    pub async fn terminate(&mut self) {
-        let own = self.own.as_mut().expect("a server of the test's own");
-        let mut process = own.process.take().expect("a running server");
-        process.signal(Signal::SIGTERM);
-        process.wait(poll::DEADLINE).await;
-        own.idle = Some(process.kill());
-    }
-
     /// Starts the server again, on the same port and storage.
     pub async fn restart(&mut self) {
-        let own = self.own.as_mut().expect("a server of the test's own");
-        let dir = own.idle.take().expect("a server that is down");
-        let storage = dir.path().join("data");
-        let mut command = Command::new(server());
-        command.args(["--host", "127.0.0.1", "--port", &own.address.port().to_string()]);
-        command.args(["--noop-heartbeat-seconds", "1", "--enable-test-commands", "--sync-on-commit", "--storage-path"]);
-        own.process = Some(Process::start("SecantusDB", command.arg(storage), dir));
+        self.server_mut().start();
         let ping = doc! { "ping": 1 };
         poll::until_true("the database answers", async || {
             self.client.database("admin").run_command(ping.clone()).await.is_ok()
         })
         .await;
         self.announce().await;
+    }
+
+    /// Starts the server again with other arguments, spoken to by another connection string from now on.
+    pub async fn restart_as(&mut self, arguments: &[&str], uri: String) {
+        self.server_mut().terminate().await;
+        self.server_mut().arguments(arguments);
+        self.client = Client::with_uri_str(&uri).await.expect("a connection string");
+        self.uri = uri;
+        self.restart().await;
+    }
+
+    /// The address of a server of the test's own.
+    pub fn address(&self) -> SocketAddr {
+        self.server().address()
+    }
+
+    fn server(&self) -> &Server {
+        self.own.as_ref().expect("a server of the test's own")
+    }
+
+    fn server_mut(&mut self) -> &mut Server {
+        self.own.as_mut().expect("a server of the test's own")
     }
 
     /// Says once for the whole run which server it is; straight to standard error, which is not captured.
@@ -203,19 +202,4 @@ impl Drop for Mongo {
         })
         .join();
     }
-}
-
-/// The server's program; its lack fails the test.
-fn server() -> PathBuf {
-    if let Some(path) = std::env::var_os("RTMS_SECANTUS") {
-        return path.into();
-    }
-    let binary = Path::new(env!("CARGO_BIN_EXE_rtms-gateway"));
-    let found = binary.ancestors().map(|dir| dir.join("venv/bin/secantusd-py")).find(|path| path.exists());
-    found.unwrap_or_else(|| {
-        panic!(
-            "no database for tests beside {}: run `make setup` (or set MONGODB_URI or RTMS_SECANTUS)",
-            binary.display()
-        )
-    })
 }

@@ -1,0 +1,13 @@
+//! The feed misses no change and applies none twice, whatever happens to the database or the way to it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod model;
