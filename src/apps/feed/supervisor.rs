@@ -164,11 +164,11 @@ impl Supervisor {
     }
 
     fn batch(&mut self, batch: Batch) -> Vec<Command> {
-        if self.retry.delivered() && self.status().recovered() {
-            tracing::info!("apps: the stream is well again");
-        }
         if batch.resumed {
+            // The stream has just broken: that it could be opened again proves nothing.
             self.ledger.report.resumed();
+        } else if self.retry.delivered() && self.status().recovered() {
+            tracing::info!("apps: the stream is well again");
         }
         let gone = self.ledger.batch(batch.events);
         if batch.token.is_some() && batch.token != self.token {

@@ -106,7 +106,9 @@ impl Follower<'_> {
                         if !events.is_empty() && !self.send(&mut events, token.clone()).await {
                             return Ok(());
                         }
-                        next.await
+                        let next = next.await;
+                        self.observed.replied()?;
+                        next
                     }
                 }
             };

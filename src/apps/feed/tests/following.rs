@@ -124,6 +124,22 @@ async fn a_resume_below_us_is_counted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn batches_that_took_a_resume_do_not_prove_that_all_is_well() {
+    let mut rig = Rig::following(&[]);
+    rig.fails(FailureKind::Transient);
+    rig.give(Input::Woke);
+    rig.give(Input::Opened);
+    let batch = |resumed| Input::Batch(Batch { events: vec![], token: None, resumed });
+    for _ in 0..5 {
+        rig.give(batch(true));
+    }
+    assert!(rig.status.last_error().is_some());
+    rig.give(batch(false));
+    rig.give(batch(false));
+    assert!(rig.status.last_error().is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_comparison_finds_what_no_event_told_and_leaves_the_rest() {
     let mut rig = Rig::following(&[(1, "A"), (2, "B"), (3, "C"), (4, "D")]);
     rig.batch(vec![insert(120, 5, "E")]);
