@@ -10,4 +10,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod exactly_once;
+mod faults;
 mod model;

@@ -12,7 +12,7 @@ use super::gateway::Gateway;
 use super::{plain, poll};
 
 /// Between two requests of one client: the flow must show faults, not load the machine.
-const PACE: Duration = Duration::from_millis(20);
+const PACE: Duration = Duration::from_millis(50);
 /// An answer that takes longer counts as wrong.
 const PATIENCE: Duration = Duration::from_secs(10);
 
