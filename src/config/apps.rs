@@ -1,6 +1,5 @@
 //! `apps`: where the app documents come from, and what happens when they can't be kept current.
 
-use mongodb::options::ConnectionString;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +11,7 @@ use super::mistakes::Check;
 use super::settings;
 use super::values::Span;
 use super::yaml_path::YamlPath;
+use crate::apps::feed::check_uri;
 use crate::apps::{SecretEncoding, list};
 
 /// Where the app documents come from.
@@ -170,7 +170,7 @@ impl MongoDb {
         // The default is an expression too.
         let uri = if uri == Self::default().uri { expand::scalar(&uri, env).text } else { uri };
         // The driver's message may quote the text, and with it the password.
-        if ConnectionString::parse(&uri).is_err() {
+        if check_uri(&uri).is_err() {
             check.refuse(
                 &at.key("uri"),
                 "is no MongoDB connection string; write `mongodb://USER:PASSWORD@HOST:27017/?replicaSet=NAME` (or \

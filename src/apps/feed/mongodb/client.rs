@@ -8,14 +8,13 @@ use ::mongodb::bson::{Document, doc};
 use ::mongodb::event::EventHandler;
 use ::mongodb::event::command::CommandEvent;
 use ::mongodb::event::sdam::SdamEvent;
-use ::mongodb::options::{ClientOptions, ConnectionString};
+use ::mongodb::options::ClientOptions;
 use ::mongodb::{Client, Database};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
-use super::errors::{Translator, readable};
-use super::{Failure, FailureKind};
-use crate::percent;
+use super::errors::Translator;
+use super::{Failure, FailureKind, uri};
 
 const APP_NAME: &str = "rtms-gateway";
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -27,22 +26,6 @@ const POOL: u32 = 3;
 /// but doesn't keep them would be asked hundreds of times a second.
 const RESUMES_IN_A_ROW: u32 = 3;
 
-/// Whether the driver takes this connection string. Asks nobody, not even the DNS.
-///
-/// # Errors
-/// What is wrong with it, without a word of it that could be secret.
-pub fn check_uri(uri: &str) -> Result<(), String> {
-    ConnectionString::parse(uri).map(|_| ()).map_err(|error| {
-        // What the driver quotes may be half a password, where that holds a `/`, `:` or `@` that isn't encoded.
-        if uri.contains('@') {
-            "not a MongoDB connection string; in user name and password, percent-encode all but letters and digits"
-                .to_owned()
-        } else {
-            format!("not a MongoDB connection string: {}", readable(&error))
-        }
-    })
-}
-
 /// A connection string, kept to itself.
 pub(super) struct Connection {
     uri: Zeroizing<String>,
@@ -51,7 +34,7 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new(uri: &str) -> Self {
-        Self { uri: Zeroizing::new(uri.to_owned()), secrets: secrets(uri) }
+        Self { uri: Zeroizing::new(uri.to_owned()), secrets: uri::secrets(uri) }
     }
 
     /// Parts of the connection string that no text may show.
@@ -61,9 +44,9 @@ impl Connection {
 
     /// Makes the client. Dials nothing but, for `mongodb+srv`, the DNS.
     pub(super) async fn connect(&self, observed: &Arc<Observed>) -> Result<Client, Failure> {
-        check_uri(&self.uri).map_err(|text| Failure::new(FailureKind::Transient, text))?;
+        let string = uri::parse(&self.uri).map_err(|text| Failure::new(FailureKind::Transient, text))?;
         let translator = Translator { secrets: &self.secrets, observed: None };
-        let options = ClientOptions::parse(self.uri.as_str()).await;
+        let options = ClientOptions::parse(string).await;
         let mut options = options.map_err(|e| translator.failure(&e))?;
         settle(&mut options);
         let (commands, servers) = (Arc::clone(observed), Arc::clone(observed));
@@ -80,30 +63,6 @@ fn settle(options: &mut ClientOptions) {
     options.connect_timeout.get_or_insert(CONNECT);
     options.server_selection_timeout.get_or_insert(SELECTION);
     options.max_pool_size.get_or_insert(POOL);
-}
-
-/// User name and password as they stand and decoded, and the values of options that carry credentials.
-fn secrets(uri: &str) -> Vec<Zeroizing<String>> {
-    let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
-    let (before_query, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let mut found: Vec<String> = Vec::new();
-    if let Some((userinfo, _)) = before_query.rsplit_once('@') {
-        let password = userinfo.split_once(':').map_or("", |(_, password)| password);
-        found.extend([userinfo.to_owned(), password.to_owned(), decoded(password)]);
-    }
-    for (key, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
-        if ["authmechanismproperties", "tlscertificatekeyfilepassword", "proxypassword"]
-            .contains(&key.to_ascii_lowercase().as_str())
-        {
-            found.extend([value.to_owned(), decoded(value)]);
-        }
-    }
-    found.retain(|s| !s.is_empty());
-    found.into_iter().map(Zeroizing::new).collect()
-}
-
-fn decoded(text: &str) -> String {
-    percent::decode(text.as_bytes(), false).map_or_else(|_| text.to_owned(), std::borrow::Cow::into_owned)
 }
 
 /// What the driver does and sees without being asked.
@@ -282,25 +241,5 @@ mod tests {
         assert_eq!(ServerKind::of(&doc! { "msg": "isdbgrid" }), ServerKind::Sharded);
         assert_eq!(ServerKind::of(&doc! { "isreplicaset": true }), ServerKind::Uninitiated);
         assert_eq!(ServerKind::of(&doc! { "isWritablePrimary": true }), ServerKind::Standalone);
-    }
-
-    #[test]
-    fn passwords_are_known_as_written_and_as_meant() {
-        let found = secrets("mongodb://user:p%40ss@a,b/db?authMechanismProperties=TOKEN:t%2F&replicaSet=r");
-        let found: Vec<&str> = found.iter().map(|s| s.as_str()).collect();
-        assert_eq!(found, ["user:p%40ss", "p%40ss", "p@ss", "TOKEN:t%2F", "TOKEN:t/"]);
-        assert!(secrets("mongodb://a:1,b:2/db?replicaSet=r").is_empty());
-    }
-
-    #[test]
-    fn a_bad_connection_string_is_refused_without_being_quoted() {
-        for uri in ["mongodb://user:hun/ter2@host/db", "mongodb://user:hunter2@host:port/"] {
-            let problem = check_uri(uri).unwrap_err();
-            assert!(!problem.contains("hun") && !problem.contains("ter2"), "{problem}");
-        }
-        assert!(check_uri("localhost:27017").unwrap_err().contains("scheme"));
-        assert!(check_uri("mongodb://h:1/?maxPoolSize=many").unwrap_err().contains("maxpoolsize"));
-        assert!(check_uri("mongodb://user:p%40ss@a,b:2/db?replicaSet=r").is_ok());
-        assert!(check_uri("mongodb+srv://cluster.example.net/rtms").is_ok());
     }
 }

@@ -9,6 +9,7 @@ mod load;
 mod origin;
 mod stream;
 mod translate;
+mod uri;
 
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
@@ -19,11 +20,11 @@ use ::mongodb::{Client, ClientSession, Collection, Database};
 use async_trait::async_trait;
 use tokio::sync::{Mutex, mpsc};
 
-pub use self::client::check_uri;
 use self::client::{Connection, Observed};
 use self::errors::Translator;
 pub(super) use self::origin::origin;
 pub(super) use self::translate::name;
+pub use self::uri::check_uri;
 use super::failure::{Failure, FailureKind};
 use super::source::{Documents, OpTime, Signal, Source, Token};
 use crate::apps::DocId;
