@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod auth;
 mod exactly_once;
 mod faults;
 mod model;

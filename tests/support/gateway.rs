@@ -1,5 +1,7 @@
 //! The built gateway, started by a builder: `gateway(&upstream).app("TR1", secret).start().await`.
 
+mod database;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -13,7 +15,6 @@ use super::apps_file::{self, AppsFile};
 use super::client::{self, Client, Request, Response};
 use super::config::{routes, set, text};
 use super::metrics::Metrics;
-use super::mongo::Mongo;
 use super::poll;
 use super::ports;
 use super::process::Process;
@@ -66,19 +67,6 @@ impl Builder {
         self
     }
 
-    /// Apps out of a database.
-    pub fn mongo(self, mongo: &Mongo) -> Self {
-        self.mongo_at(mongo.uri(), mongo)
-    }
-
-    /// Apps out of a database, spoken to by this connection string.
-    pub fn mongo_at(mut self, uri: &str, mongo: &Mongo) -> Self {
-        let place = json!({ "uri": "${TEST_URI}", "database": mongo.database(), "collection": "apps" });
-        self.environment.push(("TEST_URI".into(), uri.into()));
-        let built = self.set("/apps", json!({ "source": "mongodb", "mongodb": place }));
-        built.set("/apps/resync", json!({ "delay": "100ms", "min_interval": "100ms" }))
-    }
-
     /// Sets a value; the objects on the way are made, list items must be there.
     pub fn set(mut self, pointer: &str, value: Value) -> Self {
         set(&mut self.config, pointer, value);
@@ -125,7 +113,7 @@ impl Builder {
             }
             let said = gateway.process.stderr() + &gateway.process.stdout();
             // Somebody else was faster at the port: another one.
-            assert!(said.to_lowercase().contains("in use"), "the gateway ended at its start: {said}");
+            assert!(said.to_lowercase().contains("already in use"), "the gateway ended at its start: {said}");
         }
         panic!("no free ports, three times")
     }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
@@ -45,8 +45,19 @@ impl Authority {
 
     /// A certificate for a name or address.
     pub fn identity(&self, name: &str) -> Identity {
+        self.sign(&CertificateParams::new(vec![name.to_owned()]).expect("a sound name"))
+    }
+
+    /// A certificate whose subject is this common name alone.
+    pub fn subject(&self, common_name: &str) -> Identity {
+        let mut params = CertificateParams::new(Vec::new()).expect("no names");
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, common_name);
+        self.sign(&params)
+    }
+
+    fn sign(&self, params: &CertificateParams) -> Identity {
         let key = KeyPair::generate().expect("a key");
-        let params = CertificateParams::new(vec![name.to_owned()]).expect("a sound name");
         let cert = params.signed_by(&key, &self.issuer).expect("a certificate");
         Identity { cert: cert.pem(), key: key.serialize_pem() }
     }
