@@ -1,6 +1,6 @@
 # The verbs of this repository. `make help` lists them; CI runs the same ones.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint bench audit clean
+.PHONY: help setup demo test test-all soak lint bench audit clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -11,11 +11,14 @@ setup: ## install what building and testing need and is missing (cmake, a test d
 demo: setup ## the customer's example over real sockets; stays up (ONCE=1: stops; MONGODB_URI: your database)
 	@ONCE="$(ONCE)" scripts/demo.sh
 
-test: setup ## the core suite: unit, integration, security, configuration
+test: setup ## the core suite: unit, integration, security, configuration, resilience
 	cargo test --locked
 
 test-all: test ## the core suite, and what needs more than Rust and Python: Node
 	cargo test --locked --test node
+
+soak: setup ## the feed against its model, through random changes and faults, for HOURS=1 (or SECONDS=)
+	@scripts/soak.sh "$(or $(SECONDS),$$(( $(or $(HOURS),1) * 3600 )))"
 
 lint: setup ## formatting, clippy, and the judging core built without the server
 	cargo fmt --check

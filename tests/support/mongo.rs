@@ -170,7 +170,8 @@ impl Mongo {
 
     /// Says once for the whole run which server it is; straight to standard error, which is not captured.
     async fn announce(&self) {
-        static ONCE: Once = Once::new();
+        static OWN: Once = Once::new();
+        static GIVEN: Once = Once::new();
         let info = self.client.database("admin").run_command(doc! { "buildInfo": 1 }).await;
         let info = info.unwrap_or_else(|error| panic!("no database at MONGODB_URI: {error}"));
         let named = |key: &str| info.get_str(key).unwrap_or_default().to_owned();
@@ -178,8 +179,12 @@ impl Mongo {
             Ok(version) => format!("SecantusDB {version}, speaking as MongoDB {}", named("version")),
             Err(_) => format!("MongoDB {}", named("version")),
         };
-        ONCE.call_once(|| {
-            let _ = writeln!(std::io::stderr(), "database: {what}");
+        let (once, whose) = match &self.own {
+            Some(_) => (&OWN, "of the tests' own"),
+            None => (&GIVEN, "of MONGODB_URI; tests that break their server run on one of their own"),
+        };
+        once.call_once(|| {
+            let _ = writeln!(std::io::stderr(), "database: {what}, {whose}");
         });
     }
 }

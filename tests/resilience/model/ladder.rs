@@ -25,6 +25,23 @@ pub(super) fn is_one(document: &Document) -> bool {
     document.get_str("appId").is_ok_and(|app| app.starts_with("LADDER"))
 }
 
+/// How high they stand in a snapshot.
+pub(super) fn heights(snapshot: &Snapshot) -> [Option<i64>; RUNGS] {
+    std::array::from_fn(|n| match &snapshot.get(&app(n))?.policy {
+        Policy::Jwt(secrets) => secrets.valid_after,
+        _ => None,
+    })
+}
+
+/// How high they stand in the model.
+pub(super) fn heights_of(documents: &Documents) -> [Option<i64>; RUNGS] {
+    std::array::from_fn(|n| documents.get(&Bson::String(app(n)).to_string()).map(height))
+}
+
+fn height(document: &Document) -> i64 {
+    document.get_datetime(FIELD).expect("a date").timestamp_millis() / 1000
+}
+
 /// The next write to one of them.
 pub(super) fn climb(documents: &Documents, rng: &mut Rng) -> Write {
     let app = app(rng.usize(..RUNGS));
@@ -35,7 +52,7 @@ pub(super) fn climb(documents: &Documents, rng: &mut Rng) -> Write {
         document.extend(whole(start()));
         return Write::Insert(document);
     };
-    let height = there.get_datetime(FIELD).expect("a date").timestamp_millis() / 1000 + 1;
+    let height = height(there) + 1;
     if rng.u8(..4) == 0 {
         return Write::Replace(id, whole(height));
     }
@@ -87,10 +104,8 @@ impl Events for Watch {
     fn propagated(&self, _: std::time::Duration) {}
     fn counts(&self, _: Counts) {
         let Some(published) = self.published.get() else { return };
-        let snapshot = published.load();
-        for n in 0..RUNGS {
-            let Some(Policy::Jwt(secrets)) = snapshot.get(&app(n)).map(|app| &app.policy) else { continue };
-            let height = secrets.valid_after.unwrap_or_default();
+        for (n, height) in heights(&published.load()).into_iter().enumerate() {
+            let Some(height) = height else { continue };
             let before = self.seen.lock().unwrap().insert(n, height).unwrap_or_default();
             if height < before {
                 self.falls.lock().unwrap().push(format!("{} fell from {before} to {height}", app(n)));

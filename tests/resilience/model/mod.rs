@@ -9,6 +9,7 @@ mod judge;
 mod ladder;
 mod operations;
 mod rig;
+mod slow_load;
 mod upheavals;
 mod verdict;
 

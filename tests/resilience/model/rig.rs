@@ -21,7 +21,9 @@ use crate::support::{USER, poll, tokens};
 /// fills up further), refusals of rights (1, 2, 5 s), back-off.
 const QUIET: Duration = Duration::from_secs(90);
 /// Often, so that comparisons run beside everything else.
-const RECONCILE: Duration = Duration::from_secs(1);
+const OFTEN: Duration = Duration::from_secs(1);
+/// Never: a comparison would put right what the stream misses.
+const NEVER: Duration = Duration::ZERO;
 const REMEMBERED: usize = 12;
 const MARK: &str = "MARKER";
 
@@ -57,8 +59,8 @@ impl Rig {
         };
         let quiet = serde_json::json!({ "sample": 0.0 });
         let program = gateway(&upstream).mongo_at(&uri, &mongo).set("/telemetry/access_log", quiet);
-        let program = program.set("/apps/reconcile_every", "1m".into()).start().await;
-        let (feed, watch) = follow(&uri, &mongo);
+        let program = program.set("/apps/reconcile_every", "1h".into()).start().await;
+        let (feed, watch) = follow(&uri, &mongo, NEVER);
         feed.ready().await;
         Self {
             seed,
@@ -141,7 +143,8 @@ impl Rig {
 
     /// Stops the feed in this process, and starts another one.
     pub(super) async fn follow_anew(&mut self, operations: usize) {
-        let (feed, watch) = follow(&self.uri, &self.mongo);
+        let compares = if self.rng.bool() { OFTEN } else { NEVER };
+        let (feed, watch) = follow(&self.uri, &self.mongo, compares);
         let before = std::mem::replace(&mut self.feed, feed);
         self.check_ladder();
         self.watch = watch;
@@ -176,9 +179,9 @@ impl Rig {
     async fn mark(&mut self) {
         self.marks += 1;
         let secret = format!("mark {}", self.marks);
-        let document = doc! { "appId": MARK, "jwt_secretkey": &secret };
+        let update = doc! { "$set": { "appId": MARK, "jwt_secretkey": &secret } };
         let apps = self.mongo.apps();
-        apps.replace_one(doc! { "_id": MARK }, document).upsert(true).await.expect("a mark");
+        apps.update_one(doc! { "_id": MARK }, update).upsert(true).await.expect("a mark");
         let token = tokens::of(MARK, USER, &secret);
         let deadline = format!("seed {}: a mark in force; recently: {:#?}", self.seed, self.recent);
         poll::within(QUIET, &deadline, async || {
@@ -195,9 +198,10 @@ impl Rig {
     }
 }
 
-fn follow(uri: &str, mongo: &Mongo) -> (Follower, Arc<Watch>) {
+/// A feed, and the watch over the ladder in it.
+pub(super) fn follow(uri: &str, mongo: &Mongo, reconcile_every: Duration) -> (Follower, Arc<Watch>) {
     let watch = Arc::<Watch>::default();
-    let feed = Follower::start(uri, mongo, RECONCILE, watch.clone());
+    let feed = Follower::start(uri, mongo, reconcile_every, watch.clone());
     watch.look_at(Arc::clone(&feed.published));
     (feed, watch)
 }
