@@ -66,17 +66,8 @@ impl Rig {
                 self.mongo.thaw();
             }
             Fault::StepDown => self.mongo.step_down(1).await,
-            Fault::FailOnce => {
-                let times = self.rng.i32(1..3);
-                self.failing(doc! { "times": times }.into()).await;
-                self.operate_some(80).await;
-            }
-            Fault::FailForAWhile => {
-                self.failing("alwaysOn".into()).await;
-                self.operate_some(80).await;
-                self.lasts(1500).await;
-                self.mongo.heal().await;
-            }
+            Fault::FailOnce => self.fail_once().await,
+            Fault::FailForAWhile => self.fail_for_a_while().await,
             Fault::Prune => self.pruned().await,
             Fault::Cut => {
                 for _ in 0..self.rng.usize(1..4) {
@@ -92,6 +83,19 @@ impl Rig {
                 self.follow_anew(operations).await;
             }
         }
+    }
+
+    async fn fail_once(&mut self) {
+        let times = self.rng.i32(1..3);
+        self.failing(doc! { "times": times }.into()).await;
+        self.operate_some(80).await;
+    }
+
+    async fn fail_for_a_while(&mut self) {
+        self.failing("alwaysOn".into()).await;
+        self.operate_some(80).await;
+        self.lasts(1500).await;
+        self.mongo.heal().await;
     }
 
     fn proxy(&self) -> &crate::support::proxy::Proxy {

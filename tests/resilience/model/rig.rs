@@ -128,11 +128,11 @@ impl Rig {
 
     fn made(&mut self, write: &Write, how: &str) {
         write.model(&mut self.documents);
-        self.remember(&write.id().to_string(), format!("{write:?}{how}"));
+        self.remember(&write.id().to_string(), &format!("{write:?}{how}"));
     }
 
     /// Notes what happened to a document.
-    pub(super) fn remember(&mut self, id: &str, what: String) {
+    pub(super) fn remember(&mut self, id: &str, what: &str) {
         self.writes += 1;
         let history = self.history.entry(id.to_owned()).or_default();
         history.push_back(format!("write {}: {what}", self.writes));

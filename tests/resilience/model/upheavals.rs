@@ -99,7 +99,7 @@ impl Rig {
 
     fn become_these(&mut self, documents: Documents) {
         for id in self.documents.keys().chain(documents.keys()).cloned().collect::<Vec<_>>() {
-            self.remember(&id, format!("bulk: now {:?}", documents.get(&id)));
+            self.remember(&id, &format!("bulk: now {:?}", documents.get(&id)));
         }
         self.documents = documents;
     }
