@@ -1,59 +1,13 @@
 //! A database that dies, comes back, or isn't there yet. These take servers of their own: they kill them.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
 use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
 
-use crate::support::client::{Client, get};
-use crate::support::gateway::{Gateway, gateway};
+use crate::support::client::get;
+use crate::support::flow::{Flow, case};
+use crate::support::gateway::gateway;
 use crate::support::mongo::Mongo;
 use crate::support::upstream::Upstream;
 use crate::support::{APP, SECRET, USER, plain, poll, tokens};
-
-/// Requests that flow until they are stopped; each of them must be answered with its own verdict.
-struct Flow {
-    stop: Arc<AtomicBool>,
-    answered: Arc<AtomicUsize>,
-    tasks: Vec<JoinHandle<()>>,
-}
-
-impl Flow {
-    async fn start(gateway: &Gateway, cases: &[(&str, String, (u16, &'static str))]) -> Self {
-        let mut flow = Self { stop: Arc::default(), answered: Arc::default(), tasks: Vec::new() };
-        for (app, token, (status, code)) in cases {
-            let mut client: Client = gateway.connect().await;
-            let request = get(plain(app)).token(token);
-            let (stop, answered) = (Arc::clone(&flow.stop), Arc::clone(&flow.answered));
-            let wanted = (*status, (*code).to_owned());
-            flow.tasks.push(tokio::spawn(async move {
-                while !stop.load(Ordering::Relaxed) {
-                    let answer = client.ask(&request).await;
-                    assert_eq!(answer.verdict(), wanted, "{request:?}: {}", answer.text());
-                    answered.fetch_add(1, Ordering::Relaxed);
-                }
-            }));
-        }
-        flow
-    }
-
-    /// Waits until more requests were answered.
-    async fn goes_on(&self, what: &str) {
-        let before = self.answered.load(Ordering::Relaxed);
-        poll::until_true(what, async || {
-            self.tasks.iter().all(|task| !task.is_finished()) && self.answered.load(Ordering::Relaxed) > before + 100
-        })
-        .await;
-    }
-
-    async fn end(self) {
-        self.stop.store(true, Ordering::Relaxed);
-        for task in self.tasks {
-            task.await.expect("no wrong verdict");
-        }
-    }
-}
 
 /// The database goes away by `stop` and comes back, while requests flow.
 async fn restarted(stop: impl AsyncFnOnce(&mut Mongo)) {
@@ -66,10 +20,10 @@ async fn restarted(stop: impl AsyncFnOnce(&mut Mongo)) {
     let flow = Flow::start(
         &gateway,
         &[
-            (APP, tokens::good(), (200, "0")),
-            (APP, tokens::of(APP, USER, "wrong"), (401, "38")),
-            ("TR_NOBODY", tokens::good(), (401, "38")),
-            (APP, tokens::expired(), (401, "40")),
+            case(APP, tokens::good(), (200, "0")),
+            case(APP, tokens::of(APP, USER, "wrong"), (401, "38")),
+            case("TR_NOBODY", tokens::good(), (401, "38")),
+            case(APP, tokens::expired(), (401, "40")),
         ],
     )
     .await;
@@ -84,7 +38,7 @@ async fn restarted(stop: impl AsyncFnOnce(&mut Mongo)) {
     let changed = tokens::of("TR_OTHER", USER, "changed");
     poll::until_true("a change after the restart", async || gateway.verdict("TR_OTHER", &changed).await.0 == 200).await;
     assert_eq!(gateway.verdict("TR_OTHER", &good).await, (401, "38".into()));
-    flow.end().await;
+    assert!(flow.end().await.wrong.is_empty());
     let metrics = gateway.metrics().await;
     assert_eq!(metrics.count("rtms_errors_total", &[]), 0);
     for status in ["500", "502", "503", "504"] {
