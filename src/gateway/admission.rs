@@ -119,11 +119,12 @@ impl State {
         let asked = preflight_method(request)?;
         let found = self.table.find(&target.path, asked.as_ref().unwrap_or(&request.method)).inspect_err(|_| {
             // A refused method is answered in the form of the path's route.
-            ctx.route = self.table.first_of(&target.path);
+            ctx.route = self.table.routes_of(&target.path).ok().and_then(|routes| routes.first().copied());
         })?;
         let route = self.routes.get(found.route).ok_or(Reason::Internal)?;
         ctx.route = Some(found.route);
         ctx.upstream = route.upstream;
+        self.refuse_lenient_reading(&target.path, route)?;
         if asked.is_some() {
             return Ok(Step::Forward);
         }

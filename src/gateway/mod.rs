@@ -10,6 +10,7 @@ pub mod context;
 mod cors;
 pub mod early_body;
 pub mod forward;
+mod lenient;
 pub mod outcome;
 pub mod state;
 

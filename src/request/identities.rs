@@ -169,6 +169,12 @@ impl Places {
         self.body.as_ref()
     }
 
+    /// Whether nothing is listed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Binds every value outside the body.
     ///
     /// # Errors

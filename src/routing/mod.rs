@@ -1,5 +1,6 @@
 //! Which route a path belongs to: path templates, and the table that finds the most specific one.
 
+pub mod lenient;
 pub mod methods;
 pub mod table;
 pub mod template;

@@ -147,8 +147,8 @@ impl RouteTable {
     /// the method; [`Reason::PathAmbiguous`] where a spanning part could end in two places.
     pub fn find(&self, path: &str, method: &Method) -> Result<Found, Reason> {
         let (node, rest, captures) = self.locate(path)?;
-        let ends = self.ends(node, rest);
-        ends.iter()
+        self.ends(node, rest)
+            .iter()
             .copied()
             .find(|r| self.routes.get(*r).is_some_and(|(_, m)| m.admits(method)))
             .map(|route| Found { route, captures })
@@ -158,9 +158,9 @@ impl RouteTable {
     /// The methods of the routes a path belongs to, for `Allow`; empty where it has none.
     #[must_use]
     pub fn allowed(&self, path: &str) -> Vec<&str> {
-        let Ok((node, rest, _)) = self.locate(path) else { return Vec::new() };
+        let routes = self.routes_of(path).unwrap_or_default().iter().filter_map(|r| self.routes.get(*r));
         let mut names = Vec::new();
-        for name in self.ends(node, rest).iter().filter_map(|r| self.routes.get(*r)).flat_map(|(_, m)| m.names()) {
+        for name in routes.flat_map(|(_, methods)| methods.names()) {
             if !names.contains(&name) {
                 names.push(name);
             }
@@ -168,11 +168,12 @@ impl RouteTable {
         names
     }
 
-    /// The first route of the template a path belongs to, whatever its method; `None` where there is none.
-    #[must_use]
-    pub fn first_of(&self, path: &str) -> Option<usize> {
-        let (node, rest, _) = self.locate(path).ok()?;
-        self.ends(node, rest).first().copied()
+    /// All routes of the template a path belongs to, whatever their methods.
+    ///
+    /// # Errors
+    /// As from [`RouteTable::find`], but for the method.
+    pub fn routes_of(&self, path: &str) -> Result<&[usize], Reason> {
+        self.locate(path).map(|(node, rest, _)| self.ends(node, rest))
     }
 
     fn ends(&self, node: usize, rest: bool) -> &[usize] {

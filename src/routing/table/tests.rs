@@ -72,8 +72,8 @@ fn the_template_is_chosen_before_the_method() {
     .unwrap();
     assert_eq!(t.find("/a/b", &Method::GET), Err(Reason::MethodNotAllowed));
     assert_eq!(t.allowed("/a/b"), ["POST", "PUT"]);
-    assert_eq!(t.first_of("/a/b"), Some(0));
-    assert_eq!(t.first_of("/b"), None);
+    assert_eq!(t.routes_of("/a/b"), Ok(&[0, 1][..]));
+    assert_eq!(t.routes_of("/b"), Err(Reason::RouteUnknown));
     assert_eq!(t.find("/a/b", &Method::PUT).unwrap().route, 1);
     assert_eq!(t.find("/a/c", &Method::GET).unwrap().route, 2);
 }
