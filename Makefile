@@ -11,11 +11,12 @@ setup: ## install what building and testing need and is missing (cmake, a test d
 demo: setup ## the customer's example over real sockets; stays up (ONCE=1: stops; MONGODB_URI: your database)
 	@ONCE="$(ONCE)" scripts/demo.sh
 
-test: setup ## the core suite: unit, integration, security, configuration, resilience
+test: setup ## the core suite: unit, integration, security, configuration, clients, judging, resilience
 	cargo test --locked
 
-test-all: test ## the core suite, and what needs more than Rust and Python: Node
-	cargo test --locked --test node
+test-all: test ## everything CI tests: `test`, Node's reading of what is forwarded, pages in a real browser (installs both)
+	@scripts/setup.sh all
+	cargo test --locked --test node --test browser
 
 soak: setup ## the feed against its model, through random changes and faults, for HOURS=1 (or SECONDS=)
 	@scripts/soak.sh "$(or $(SECONDS),$$(( $(or $(HOURS),1) * 3600 )))"
@@ -23,6 +24,7 @@ soak: setup ## the feed against its model, through random changes and faults, fo
 lint: setup ## formatting, clippy, and the judging core built without the server
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
+	cargo clippy --test browser --locked -- -D warnings
 	cargo check --lib --no-default-features --locked
 
 bench: setup ## what following the database and holding many apps cost (prints the tables of docs/feed.md)

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what building and testing need and this machine lacks: a C compiler, make, pkg-config and cmake by
 # apt-get, and SecantusDB (a MongoDB-compatible server for tests and the demo) in a private Python environment
-# inside the build folder. Says what it does; does nothing, fast, where all is there.
+# inside the build folder. With `all`, also Chromium, for the tests in a real browser. Says what it does; does nothing,
+# fast, where all is there.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -66,5 +67,15 @@ python_tools() {
     stamp >"$venv/stamp"
 }
 
+# The browser, under any of the names that the tests look for.
+browser() {
+    have chromium || have chromium-browser || have google-chrome || apt_install chromium
+}
+
+case ${1:-} in
+    '' | all) ;;
+    *) die "unknown argument: $1   (usage: scripts/setup.sh [all])" ;;
+esac
 system_tools
 python_tools
+if [ "${1:-}" = all ]; then browser; fi
