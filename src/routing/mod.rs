@@ -1,4 +1,5 @@
-//! Which route a path belongs to: path templates, and the table that finds the most specific one.
+//! Which route a path belongs to: path templates, the table that finds the most specific one, and what a lenient server
+//! would read in a path.
 
 pub mod lenient;
 pub mod methods;

@@ -18,5 +18,6 @@ mod files;
 mod mistakes;
 mod mistakes_in_routes;
 mod reference;
+mod routes_page;
 mod settings;
 mod shipped;

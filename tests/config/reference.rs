@@ -18,7 +18,8 @@ A configuration is one YAML file. `rtms-gateway check -c FILE` reads it as a sta
 apps file it names, dials nothing, and prints every mistake as `FILE: yaml.path: what is wrong; what would be right`. It
 exits with 0 (good) or 2. [conf/gateway.yaml](../conf/gateway.yaml) has every key,
 [conf/quickstart.yaml](../conf/quickstart.yaml) is the shortest one that works, and
-[conf/rtms.yaml](../conf/rtms.yaml) holds the routes that are used when a configuration lists none.
+[conf/rtms.yaml](../conf/rtms.yaml) holds the routes that are used when a configuration lists none: [routes.md](routes.md)
+explains them.
 
 - **Strict.** Unknown keys, keys that occur twice and values of a wrong type are mistakes. A key without a value counts as
   absent. Booleans are `true` and `false` (`yes` is a string).
