@@ -24,7 +24,7 @@ soak: setup ## the feed against its model, through random changes and faults, fo
 lint: setup ## formatting, clippy, and the judging core built without the server
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
-	cargo clippy --test browser --locked -- -D warnings
+	cargo clippy --test browser --test node --locked -- -D warnings
 	cargo check --lib --no-default-features --locked
 
 bench: setup ## what following the database and holding many apps cost (prints the tables of docs/feed.md)

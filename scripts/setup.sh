@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building and testing need and this machine lacks: a C compiler, make, pkg-config and cmake by
 # apt-get, and SecantusDB (a MongoDB-compatible server for tests and the demo) in a private Python environment
-# inside the build folder. With `all`, also Chromium, for the tests in a real browser. Says what it does; does nothing,
+# inside the build folder. With `all`, also Chromium and Node, for the tests with those. Says what it does; does nothing,
 # fast, where all is there.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
@@ -67,9 +67,10 @@ python_tools() {
     stamp >"$venv/stamp"
 }
 
-# The browser, under any of the names that the tests look for.
-browser() {
+# What only `make test-all` needs: a browser, under any of the names that the tests look for, and Node.
+all_tools() {
     have chromium || have chromium-browser || have google-chrome || apt_install chromium
+    have node || apt_install nodejs
 }
 
 case ${1:-} in
@@ -78,4 +79,4 @@ case ${1:-} in
 esac
 system_tools
 python_tools
-if [ "${1:-}" = all ]; then browser; fi
+if [ "${1:-}" = all ]; then all_tools; fi
