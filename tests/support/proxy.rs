@@ -135,6 +135,7 @@ async fn listen(address: SocketAddr, shared: Arc<Shared>) {
 
 async fn connection(mut client: TcpStream, shared: Arc<Shared>) {
     let mut cuts = shared.cuts.subscribe();
+    let mut mode = shared.mode.subscribe();
     let whole = async {
         let mut server = TcpStream::connect(shared.target).await?;
         server.set_nodelay(true)?;
@@ -151,6 +152,8 @@ async fn connection(mut client: TcpStream, shared: Arc<Shared>) {
     tokio::select! {
         _ = whole => {}
         _ = cuts.changed() => {}
+        // Also for one that was accepted just before nobody listened any more.
+        _ = mode.wait_for(|mode| *mode == Mode::Refuse) => {}
     }
     // A reset, not an orderly end.
     let _ = client.set_zero_linger();

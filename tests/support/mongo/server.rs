@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
@@ -12,6 +13,9 @@ use crate::support::{poll, ports};
 
 /// What every server of a test is started with: `kill -9` must lose no write that was acknowledged.
 const ALWAYS: [&str; 4] = ["--noop-heartbeat-seconds", "1", "--enable-test-commands", "--sync-on-commit"];
+
+/// How long a server may take to end when it is asked to.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The server, up or down.
 pub(super) struct Server {
@@ -56,7 +60,8 @@ impl Server {
     pub(super) async fn terminate(&mut self) {
         let mut process = self.process.take().expect("a running server");
         process.signal(Signal::SIGTERM);
-        process.wait(poll::DEADLINE).await;
+        // One that won't end is killed, as an init system would: this server hangs in its shutdown now and then.
+        let _ = tokio::time::timeout(PATIENCE, process.wait(poll::DEADLINE)).await;
         self.idle = Some(process.kill());
     }
 
