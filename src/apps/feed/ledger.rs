@@ -99,10 +99,11 @@ impl Ledger {
         None
     }
 
-    /// Whether the state here may be newer than an event of this moment.
+    /// Whether the state here may be newer than an event of this moment. One from before the place that the stream has
+    /// reached is told for the second time; those of one transaction have one moment.
     fn is_old(&self, at: Option<OpTime>, id: &DocId) -> bool {
         let floor = self.floors.get(id).copied().unwrap_or_default().max(self.horizon);
-        at.is_none_or(|at| at <= floor) || self.owed.contains_key(id)
+        at.is_none_or(|at| at <= floor || at < self.streamed) || self.owed.contains_key(id)
     }
 
     fn owe(&mut self, id: DocId, kind: Change) {

@@ -107,7 +107,7 @@ pub struct Batch {
     pub events: Vec<Event>,
     /// The place after them.
     pub token: Option<Token>,
-    /// The stream had broken and was resumed below us.
+    /// The stream had broken and was resumed below us: nobody knows where.
     pub resumed: bool,
 }
 

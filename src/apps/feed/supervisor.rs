@@ -165,9 +165,9 @@ impl Supervisor {
 
     fn batch(&mut self, batch: Batch) -> Vec<Command> {
         if batch.resumed {
-            // The stream has just broken: that it could be opened again proves nothing.
-            self.ledger.report.resumed();
-        } else if self.retry.delivered() && self.status().recovered() {
+            return self.resumed();
+        }
+        if self.retry.delivered() && self.status().recovered() {
             tracing::info!("apps: the stream is well again");
         }
         let gone = self.ledger.batch(batch.events);
@@ -179,6 +179,15 @@ impl Supervisor {
             Some(cause) => self.resync(cause, "the collection must be read again"),
             None => self.settled(),
         }
+    }
+
+    /// The stream broke, and the driver went on by itself, perhaps elsewhere: where its first attempt fails, the second
+    /// one has forgotten the last token and goes back to the one that the stream was opened with (mongodb 3.9.1,
+    /// `ChangeStreamAggregate::build`). So nothing it brought is looked at, and our own token decides.
+    fn resumed(&mut self) -> Vec<Command> {
+        self.ledger.report.resumed();
+        let wait = self.retry.after(FailureKind::CursorLost);
+        self.wait(wait)
     }
 
     /// Nothing is under way: contact, unless documents are in doubt.

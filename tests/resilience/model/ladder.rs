@@ -108,7 +108,11 @@ impl Events for Watch {
             let Some(height) = height else { continue };
             let before = self.seen.lock().unwrap().insert(n, height).unwrap_or_default();
             if height < before {
-                self.falls.lock().unwrap().push(format!("{} fell from {before} to {height}", app(n)));
+                self.falls.lock().unwrap().push(format!(
+                    "{} fell from {before} to {height}, after reloads {:?}",
+                    app(n),
+                    self.reloads()
+                ));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The client: its settings, what it lets us observe, and the words of the connection string that stay inside.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,9 +22,6 @@ const CONNECT: Duration = Duration::from_secs(3);
 const SELECTION: Duration = Duration::from_secs(5);
 /// The stream, a load and a read at once.
 const POOL: u32 = 3;
-/// The most replies in a row that may come by a resume. The driver resumes without a wait: a server that opens streams
-/// but doesn't keep them would be asked hundreds of times a second.
-const RESUMES_IN_A_ROW: u32 = 3;
 
 /// A connection string, kept to itself.
 pub(super) struct Connection {
@@ -70,8 +67,6 @@ pub(super) struct Observed {
     /// A stream of ours is open: an `aggregate` now is the driver resuming it.
     streaming: AtomicBool,
     resumed: AtomicBool,
-    /// Replies in a row that came by a resume.
-    in_a_row: AtomicU32,
     /// No server is left that the driver would ask.
     deserted: watch::Sender<bool>,
     found: Mutex<Option<ServerKind>>,
@@ -108,7 +103,6 @@ impl Default for Observed {
         Self {
             streaming: AtomicBool::new(false),
             resumed: AtomicBool::new(false),
-            in_a_row: AtomicU32::new(0),
             deserted: watch::channel(false).0,
             found: Mutex::new(None),
         }
@@ -118,21 +112,8 @@ impl Default for Observed {
 impl Observed {
     /// A stream was opened, or given up.
     pub(super) fn streaming(&self, open: bool) {
-        self.in_a_row.store(0, Ordering::Relaxed);
         self.resumed.store(false, Ordering::Relaxed);
         self.streaming.store(open, Ordering::Relaxed);
-    }
-
-    /// The stream replied. An error: the driver had to resume it for each of the last few replies.
-    pub(super) fn replied(&self) -> std::io::Result<()> {
-        if !self.resumed.load(Ordering::Relaxed) {
-            self.in_a_row.store(0, Ordering::Relaxed);
-            return Ok(());
-        }
-        if self.in_a_row.fetch_add(1, Ordering::Relaxed) < RESUMES_IN_A_ROW {
-            return Ok(());
-        }
-        Err(std::io::Error::other("the stream breaks again as often as it is resumed"))
     }
 
     /// Whether the driver resumed the stream since the last question.
@@ -213,25 +194,6 @@ mod tests {
         assert_eq!(options.connect_timeout, Some(Duration::from_millis(800)));
         assert_eq!(options.server_selection_timeout, Some(Duration::from_millis(900)));
         assert_eq!(options.max_pool_size, Some(9));
-    }
-
-    #[test]
-    fn a_stream_that_breaks_again_as_often_as_it_is_resumed_is_given_up() {
-        let observed = Observed::default();
-        observed.streaming(true);
-        let replies = |resumed: &[bool]| -> Vec<bool> {
-            let reply = |resumed: &bool| {
-                observed.resumed.store(*resumed, Ordering::Relaxed);
-                observed.replied().is_ok()
-            };
-            resumed.iter().map(reply).collect()
-        };
-        assert_eq!(
-            replies(&[true, true, true, false, true, true, true, true]),
-            [[true; 7].as_slice(), &[false]].concat()
-        );
-        observed.streaming(true);
-        assert_eq!(replies(&[true, true, true]), [true; 3], "another stream starts afresh");
     }
 
     #[test]

@@ -106,9 +106,7 @@ impl Follower<'_> {
                         if !events.is_empty() && !self.send(&mut events, token.clone()).await {
                             return Ok(());
                         }
-                        let next = next.await;
-                        self.observed.replied()?;
-                        next
+                        next.await
                     }
                 }
             };

@@ -116,27 +116,47 @@ async fn the_lag_is_told_for_changes_alone_and_never_below_zero() {
     assert_eq!(lags[1], Duration::ZERO);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_resume_below_us_is_counted() {
-    let mut rig = Rig::following(&[]);
-    rig.give(Input::Batch(Batch { events: vec![], token: None, resumed: true }));
-    assert_eq!((rig.status.resumes(), *rig.told.resumes.lock().unwrap()), (1, 1));
+/// What a stream says that the driver resumed.
+fn after_a_resume(events: Vec<Event>) -> Input {
+    Input::Batch(Batch { events, token: Some(token(3)), resumed: true })
 }
 
 #[tokio::test(start_paused = true)]
-async fn batches_that_took_a_resume_do_not_prove_that_all_is_well() {
+async fn what_a_resume_below_us_brings_is_counted_and_asked_for_again_from_our_own_token() {
+    let mut rig = Rig::following(&[(1, "A")]);
+    rig.batch(vec![insert(110, 2, "B")]);
+    let commands = rig.give(after_a_resume(vec![event(105, What::Remove(id(2)))]));
+    assert_eq!(commands[..2], [Command::Close, Command::Wake(Duration::ZERO)]);
+    assert_eq!((rig.status.resumes(), *rig.told.resumes.lock().unwrap()), (1, 1));
+    assert_eq!(rig.states(&["A", "B"]), "open open");
+    assert_eq!(rig.give(Input::Woke), [Command::Follow(token(9))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_that_break_again_and_again_are_opened_less_and_less_often() {
     let mut rig = Rig::following(&[]);
-    rig.fails(FailureKind::Transient);
-    rig.give(Input::Woke);
-    rig.give(Input::Opened);
-    let batch = |resumed| Input::Batch(Batch { events: vec![], token: None, resumed });
-    for _ in 0..5 {
-        rig.give(batch(true));
+    let mut waited = Duration::ZERO;
+    for _ in 0..12 {
+        let commands = rig.give(after_a_resume(vec![]));
+        let Some(Command::Wake(wait)) = commands.get(1) else { panic!("{commands:?}") };
+        waited += *wait;
+        rig.give(Input::Woke);
+        rig.give(Input::Opened);
     }
-    assert!(rig.status.last_error().is_some());
-    rig.give(batch(false));
-    rig.give(batch(false));
-    assert!(rig.status.last_error().is_none());
+    assert!(waited > Duration::from_secs(20), "{waited:?}");
+    rig.batch(vec![]);
+    rig.batch(vec![]);
+    let commands = rig.give(after_a_resume(vec![]));
+    assert_eq!(commands[..2], [Command::Close, Command::Wake(Duration::ZERO)], "a stream that proved itself");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_told_for_the_second_time_puts_nothing_back() {
+    let mut rig = Rig::following(&[(1, "A")]);
+    rig.batch(vec![insert(110, 2, "B"), event(120, What::Remove(id(2))), insert(121, 3, "C")]);
+    let commands = rig.batch(vec![insert(110, 2, "B"), insert(121, 3, "C"), insert(121, 4, "D")]);
+    assert_eq!(rig.states(&["A", "B", "C", "D"]), "open - open open", "events of one moment are one transaction's");
+    assert_eq!(commands, [Command::Read(vec![id(2)])]);
 }
 
 #[tokio::test(start_paused = true)]
