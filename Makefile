@@ -11,7 +11,7 @@ setup: ## install what building and testing need and is missing (cmake, a test d
 demo: setup ## the customer's example over real sockets; stays up (ONCE=1: stops; MONGODB_URI: your database)
 	@ONCE="$(ONCE)" scripts/demo.sh
 
-test: setup ## the core suite: unit, integration, security, configuration, clients, judging, resilience
+test: setup ## the core suite: unit, integration, security, configuration, clients, judging, model, resilience
 	cargo test --locked
 
 test-all: test ## everything CI tests: `test`, Node's reading of what is forwarded, pages in a real browser (installs both)

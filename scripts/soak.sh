@@ -12,6 +12,7 @@ end=$((begin + $1))
 
 cd "$root"
 while left=$((end - $(date +%s))) && [ "$left" -gt 0 ]; do
-    RTMS_SOAK_SECONDS=$((left < round ? left : round)) cargo test --locked --test resilience model::through_random_operations_and_faults
+    RTMS_SEED=$(date +%s%N) RTMS_SOAK_SECONDS=$((left < round ? left : round)) \
+        cargo test --locked --test model through_random_operations_and_faults
 done
 say "$((($(date +%s) - begin) / 60)) minutes, no difference from the model"

@@ -13,4 +13,3 @@ mod support;
 mod auth;
 mod exactly_once;
 mod faults;
-mod model;

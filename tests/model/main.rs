@@ -1,6 +1,18 @@
 //! Random operations and random faults; at each quiet point the verdict for every app must be the model's.
 //!
-//! The seed is printed; `RTMS_SEED` repeats a run's choices (not its timing), `RTMS_SOAK_SECONDS` sets how long it runs.
+//! One seed unless told otherwise, so that a failure is a change's; `make soak` draws new ones. The seed is printed, and
+//! `RTMS_SEED` repeats a run's choices (not its timing); `RTMS_SOAK_SECONDS` sets how long it runs. A program of its own:
+//! the database drops what a slow reader hasn't seen yet, so nothing else may keep the machine busy.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
 
 mod compare;
 mod documents;
@@ -22,6 +34,8 @@ use self::upheavals::Upheaval;
 use crate::support::mongo::Mongo;
 use crate::support::proxy::Proxy;
 
+/// This one found a driver that goes on from the wrong place.
+const SEED: u64 = 9006;
 /// How long a run lasts, unless `RTMS_SOAK_SECONDS` says otherwise.
 const SHORT: Duration = Duration::from_mins(1);
 /// The run without faults, which is faster at finding what has nothing to do with them.
@@ -67,7 +81,7 @@ async fn run(mut rig: Rig, duration: Duration) {
 }
 
 fn seed() -> u64 {
-    from_environment("RTMS_SEED").unwrap_or_else(|| fastrand::u64(..1_000_000))
+    from_environment("RTMS_SEED").unwrap_or(SEED)
 }
 
 fn from_environment(name: &str) -> Option<u64> {
