@@ -156,9 +156,10 @@ impl Rig {
     /// Waits until both gateways are known to be current.
     pub(super) async fn quiet(&mut self) {
         self.mark().await;
-        let seen = Instant::now();
-        // What a document in doubt needs is read after the batch that brought the mark; a second one comes after that.
+        // The first may have come by a load, which leaves documents that changed meanwhile in doubt until they are read.
+        // The second comes by the stream, after all of them: who is certain after that, is current.
         self.mark().await;
+        let seen = Instant::now();
         poll::within(QUIET, "the feed is current", async || {
             let status = &self.feed.status;
             let well = status.last_error().is_none() && status.alarms().is_empty();
