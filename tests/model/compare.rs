@@ -54,6 +54,7 @@ impl Rig {
             let _ = writeln!(text, "{:#?}", self.history.get(&document["_id"].to_string()));
         }
         let _ = writeln!(text, "recently: {:#?}\nreloads: {:?}", self.recent, self.watch.reloads());
+        let _ = writeln!(text, "the gateway's status: {:#}", self.gateway.status().await);
         panic!("{text}");
     }
 }
