@@ -1,6 +1,8 @@
 //! One app as a request sees it: what its document decided, in as few bytes as that takes.
 
 use std::fmt;
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering::Relaxed;
 
 use zeroize::Zeroize as _;
 
@@ -106,6 +108,26 @@ impl App {
         id.is_at_start_of(self.after_id())
     }
 
+    /// When its previous secret last verified a token, in milliseconds since the epoch, to the second.
+    #[must_use]
+    pub fn previous_last_used(&self) -> Option<i64> {
+        self.previous()?.last_used()
+    }
+
+    /// Takes over what the app it replaces knows beside its document.
+    pub(super) fn inherit(&self, before: &Self) {
+        if let (Some(now), Some(before)) = (self.previous(), before.previous()) {
+            now.inherit(before);
+        }
+    }
+
+    fn previous(&self) -> Option<&Previous> {
+        match &self.policy {
+            Policy::Jwt(secrets) => secrets.previous.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Its document.
     #[must_use]
     pub fn document(&self) -> Document {
@@ -160,15 +182,66 @@ pub struct Secrets {
     /// The secret in force.
     pub current: HmacKey,
     /// The secret before it, with the moment its force ends, in milliseconds since the epoch.
-    pub previous: Option<Box<(HmacKey, i64)>>,
+    pub previous: Option<Box<Previous>>,
     /// Tokens issued before this second (since the epoch) are revoked.
     pub valid_after: Option<i64>,
+}
+
+/// The secret before the one in force.
+pub struct Previous {
+    key: HmacKey,
+    /// The moment its force ends, in milliseconds since the epoch.
+    until: i64,
+    /// The last second it verified a token in, since the epoch; 0: none yet.
+    used: AtomicI64,
+}
+
+impl Previous {
+    /// A secret that is good until `until`, in milliseconds since the epoch.
+    #[must_use]
+    pub const fn new(key: HmacKey, until: i64) -> Self {
+        Self { key, until, used: AtomicI64::new(0) }
+    }
+
+    /// The key, while it lasts. `now` is in milliseconds since the epoch.
+    #[must_use]
+    pub fn key_at(&self, now: i64) -> Option<&HmacKey> {
+        (now < self.until).then_some(&self.key)
+    }
+
+    /// The moment its force ends, in milliseconds since the epoch.
+    #[must_use]
+    pub const fn until(&self) -> i64 {
+        self.until
+    }
+
+    /// Notes that it verified a token.
+    pub fn verified(&self, now: i64) {
+        let second = now.div_euclid(1000);
+        // Written once a second at most: the line is shared by all threads.
+        if self.used.load(Relaxed) < second {
+            self.used.store(second, Relaxed);
+        }
+    }
+
+    /// When it last verified a token, in milliseconds since the epoch, to the second.
+    #[must_use]
+    pub fn last_used(&self) -> Option<i64> {
+        Some(self.used.load(Relaxed)).filter(|second| *second != 0).map(|second| second * 1000)
+    }
+
+    /// Takes over what `before` knows, if that is the same secret.
+    fn inherit(&self, before: &Self) {
+        if self.key.is(&before.key) {
+            self.used.store(before.used.load(Relaxed), Relaxed);
+        }
+    }
 }
 
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Secrets")
-            .field("previous_until", &self.previous.as_ref().map(|p| p.1))
+            .field("previous_until", &self.previous.as_ref().map(|p| p.until))
             .field("valid_after", &self.valid_after)
             .finish_non_exhaustive()
     }

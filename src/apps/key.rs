@@ -45,6 +45,14 @@ impl HmacKey {
         key
     }
 
+    /// Whether both are the same key.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        let words = |key: &Self| key.inner.into_iter().chain(key.outer);
+        // All words, whatever the first ones say.
+        words(self).zip(words(other)).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
+    }
+
     /// The tag of `message`.
     #[must_use]
     pub fn sign(&self, message: &[u8]) -> [u8; 32] {

@@ -18,7 +18,7 @@ pub mod feed;
 #[cfg(feature = "server")]
 pub mod list;
 
-pub use app::{App, Policy, SecretEncoding, Secrets};
+pub use app::{App, Policy, Previous, SecretEncoding, Secrets};
 pub use doc_id::DocId;
 pub use document::{Document, Value};
 pub use reading::Fault;

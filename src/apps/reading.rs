@@ -6,7 +6,7 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
-use super::app::{Policy, SecretEncoding, Secrets};
+use super::app::{Policy, Previous, SecretEncoding, Secrets};
 use super::document::{Document, Value};
 use crate::apps::key::HmacKey;
 
@@ -134,7 +134,7 @@ fn policy(document: &Document, default: SecretEncoding, weak: &mut Weak) -> Resu
         Some(current) => Policy::Jwt(Secrets {
             current,
             // Without a date the previous secret isn't in force.
-            previous: previous.zip(expires_at).map(Box::new),
+            previous: previous.zip(expires_at).map(|(key, until)| Box::new(Previous::new(key, until))),
             // Rounded up: `iat` has whole seconds, and one minted in the same second before the cut must not pass.
             valid_after: valid_after.map(|ms| ms.div_euclid(1000) + i64::from(ms.rem_euclid(1000) != 0)),
         }),
@@ -277,7 +277,7 @@ mod tests {
         dated.push(("previous_expires_at", Value::Date(1_000)));
         dated.push(("tokens_valid_after", Value::Date(1_001)));
         let read = secrets(&dated);
-        assert_eq!(read.previous.map(|p| p.1), Some(1_000));
+        assert_eq!(read.previous.map(|p| p.until()), Some(1_000));
         assert_eq!(read.valid_after, Some(2));
     }
 }

@@ -76,6 +76,11 @@ impl Snapshot {
         self.table.get(app_id, |app| app.has_id(app_id))
     }
 
+    /// One app for every appId, in no order.
+    pub fn apps(&self) -> impl Iterator<Item = &Arc<App>> {
+        self.table.iter()
+    }
+
     /// How many documents are in which state.
     #[must_use]
     pub const fn counts(&self) -> Counts {
@@ -182,8 +187,9 @@ impl Apps {
         if self.entry(id).is_some_and(|entry| entry.record() == record.bytes()) {
             return self.unchanged(id, reading);
         }
+        let before = self.entry(id).cloned();
         self.take_out(id);
-        self.put_in(id, &record, reading)
+        self.put_in(id, &record, reading, before.as_deref())
     }
 
     /// Changes some fields of a document. `None`: the `_id` is unknown, read the document.
@@ -228,9 +234,12 @@ impl Apps {
         Applied { app_id, fault: fault.or(contested.then_some(Fault::Duplicate)), changed: false }
     }
 
-    fn put_in(&mut self, id: &DocId, record: &Record, reading: Reading) -> Applied {
+    fn put_in(&mut self, id: &DocId, record: &Record, reading: Reading, before: Option<&App>) -> Applied {
         let Reading { app_id, policy, mut fault, weak } = reading;
         let app = Arc::new(App::new(app_id.as_deref(), (policy, weak), id, record));
+        if let Some(before) = before {
+            app.inherit(before);
+        }
         if self.claim(&app) {
             fault = fault.or(Some(Fault::Duplicate));
         }

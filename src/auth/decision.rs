@@ -180,8 +180,11 @@ fn signer(token: &Unverified<'_>, secrets: &Secrets, now: Now) -> Option<KeyUsed
     if token.signed_by(&secrets.current) {
         return Some(KeyUsed::Current);
     }
-    let (previous, until) = &**secrets.previous.as_ref()?;
-    (now.0 < *until && token.signed_by(previous)).then_some(KeyUsed::Previous)
+    let previous = secrets.previous.as_ref()?;
+    token.signed_by(previous.key_at(now.0)?).then(|| {
+        previous.verified(now.0);
+        KeyUsed::Previous
+    })
 }
 
 fn check_who(claims: &Claims<'_>, app_id: &str, require_user_claim: bool) -> Result<(), Reason> {
