@@ -160,6 +160,12 @@ impl Document {
         })
     }
 
+    /// Whether both say the same, in whatever order.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        self.pack().bytes() == other.pack().bytes()
+    }
+
     /// The compact form in which a document is kept beside its app.
     #[must_use]
     pub fn pack(&self) -> Record {

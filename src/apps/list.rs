@@ -24,14 +24,19 @@ pub fn parse(text: &[u8], json: bool) -> Result<Vec<Value>, String> {
         let line = text.iter().take(error.valid_up_to()).filter(|b| **b == b'\n').count() + 1;
         format!("line {line}: is not UTF-8; save the file as UTF-8")
     })?;
-    let value = if json { parse_json(text)? } else { parse_yaml(text)? };
+    let value = if json { self::json(text)? } else { parse_yaml(text)? };
     match value {
         Value::Array(entries) => Ok(entries),
         _ => Err("is not a list; write one app document an entry, or `[]` for none".to_owned()),
     }
 }
 
-fn parse_json(text: &str) -> Result<Value, String> {
+/// One JSON value.
+///
+/// # Errors
+/// Text that isn't well-formed, holds a name twice in one object, or goes on after the value. The message says where and
+/// what would be right.
+pub fn json(text: &str) -> Result<Value, String> {
     let place = |error: &serde_json::Error| format!("line {}, column {}", error.line(), error.column());
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = Unique.deserialize(&mut deserializer).map_err(|error| match error.classify() {
@@ -39,7 +44,7 @@ fn parse_json(text: &str) -> Result<Value, String> {
         serde_json::error::Category::Data => format!("{}: holds a key twice; keep one of them", place(&error)),
         _ => format!("{}: is not well-formed JSON; correct it there", place(&error)),
     })?;
-    deserializer.end().map_err(|error| format!("{}: goes on after the list; keep one list", place(&error)))?;
+    deserializer.end().map_err(|error| format!("{}: goes on after the end; keep one value", place(&error)))?;
     Ok(value)
 }
 
@@ -163,7 +168,7 @@ mod tests {
             (b"[\n{\"hunter2\": 1, \"hunter2\": 2}]", true, "line 2, column 28: holds a key twice"),
             (b"[{\"a\": [{\"hunter2\": 1, \"hunter2\": {}}]}]", true, "line 1, column 37: holds a key twice"),
             (b"[hunter2]", true, "line 1, column 2: is not well-formed JSON"),
-            (b"[] hunter2", true, "line 1, column 4: goes on after the list"),
+            (b"[] hunter2", true, "line 1, column 4: goes on after the end"),
             (b"- a\n---\n- hunter2", false, "line 3, column 1: is not well-formed YAML"),
             (b"- !hunter2 x", false, "line 1, column 12: is not well-formed YAML"),
             (b"- hunter2\n- \xff", false, "line 2: is not UTF-8"),

@@ -79,6 +79,24 @@ impl<K: Eq + Hash> Keyed<K> {
         Ok(())
     }
 
+    /// Whether there is one to take from the budget of `key`. Takes nothing.
+    ///
+    /// # Errors
+    /// It is empty: how long until there is one to take.
+    pub fn wait<Q>(&self, key: &Q) -> Result<(), Duration>
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        let now = u64::try_from(self.born.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let at = self.hasher.hash_one(key) as usize % SHARDS;
+        let Some(shard) = self.shards.get(at) else { return Ok(()) };
+        let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who isn't told apart yet may have to share.
+        let full_at = shard.full_at.get(key).copied().unwrap_or(if shard.is_full() { shard.rest } else { 0 });
+        self.rate.take(full_at, now).map(drop)
+    }
+
     /// Keys that have less than their whole budget, and some that had.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -93,6 +111,10 @@ impl<K: Eq + Hash> Keyed<K> {
 }
 
 impl<K: Eq + Hash> Shard<K> {
+    fn is_full(&self) -> bool {
+        self.full_at.len() >= self.most
+    }
+
     /// Whether one more key may be told apart; forgets those that have all of their budget.
     fn has_room(&mut self, now: u64) -> bool {
         if self.full_at.len() >= self.sweep_at.min(self.most) && now >= self.not_before {
@@ -101,7 +123,7 @@ impl<K: Eq + Hash> Shard<K> {
             self.full_at.shrink_to(self.sweep_at);
             self.not_before = now.saturating_add(SWEEP_PAUSE);
         }
-        self.full_at.len() < self.most
+        !self.is_full()
     }
 }
 

@@ -70,7 +70,15 @@ impl Ledger {
         // says nothing about which events are still to come.
         let streamed = self.streamed;
         self.floors.retain(|_, floor| *floor >= streamed);
+        self.tell_progress();
         gone
+    }
+
+    /// What the stream brought is in force, unless a document of it is still to be read.
+    fn tell_progress(&self) {
+        if self.is_certain() {
+            self.report.status.in_force_through(self.streamed);
+        }
     }
 
     fn event(&mut self, event: Event) -> Option<ReloadCause> {
@@ -163,6 +171,7 @@ impl Ledger {
         }
         self.newest = self.newest.max(known(read.at));
         self.publish();
+        self.tell_progress();
     }
 
     fn settle(&mut self, id: &DocId, at: OpTime) -> Change {

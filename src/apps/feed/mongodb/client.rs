@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ::mongodb::bson::{Document, doc};
+use ::mongodb::error::Error;
 use ::mongodb::event::EventHandler;
 use ::mongodb::event::command::CommandEvent;
 use ::mongodb::event::sdam::SdamEvent;
@@ -24,19 +25,31 @@ const SELECTION: Duration = Duration::from_secs(5);
 const POOL: u32 = 3;
 
 /// A connection string, kept to itself.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     uri: Zeroizing<String>,
     secrets: Vec<Zeroizing<String>>,
 }
 
 impl Connection {
-    pub(super) fn new(uri: &str) -> Self {
+    /// Keeps `uri`. Dials nothing.
+    pub(crate) fn new(uri: &str) -> Self {
         Self { uri: Zeroizing::new(uri.to_owned()), secrets: uri::secrets(uri) }
     }
 
     /// Parts of the connection string that no text may show.
     pub(super) fn secrets(&self) -> &[Zeroizing<String>] {
         &self.secrets
+    }
+
+    /// A client of its own for whoever isn't the feed. Dials nothing but, for `mongodb+srv`, the DNS.
+    pub(crate) async fn open(&self) -> Result<Connected, Failure> {
+        let observed = Arc::new(Observed::default());
+        Ok(Connected { client: self.connect(&observed).await?, observed })
+    }
+
+    /// An error of that client in a line that holds no secret.
+    pub(crate) fn readable(&self, connected: &Connected, error: &Error) -> String {
+        Translator { secrets: &self.secrets, observed: Some(&connected.observed) }.failure(error).text
     }
 
     /// Makes the client. Dials nothing but, for `mongodb+srv`, the DNS.
@@ -60,6 +73,20 @@ fn settle(options: &mut ClientOptions) {
     options.connect_timeout.get_or_insert(CONNECT);
     options.server_selection_timeout.get_or_insert(SELECTION);
     options.max_pool_size.get_or_insert(POOL);
+}
+
+/// A client, and what it lets us see.
+#[derive(Clone)]
+pub(crate) struct Connected {
+    pub(crate) client: Client,
+    pub(super) observed: Arc<Observed>,
+}
+
+impl Connected {
+    /// Whether the client has no server left to ask and must be made anew.
+    pub(crate) fn is_deserted(&self) -> bool {
+        self.observed.is_deserted()
+    }
 }
 
 /// What the driver does and sees without being asked.

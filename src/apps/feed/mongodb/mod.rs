@@ -16,11 +16,12 @@ use std::time::Duration;
 
 use ::mongodb::bson::{RawDocumentBuf, Timestamp};
 use ::mongodb::error::Error;
-use ::mongodb::{Client, ClientSession, Collection, Database};
+use ::mongodb::{ClientSession, Collection, Database};
 use async_trait::async_trait;
 use tokio::sync::{Mutex, mpsc};
 
-use self::client::{Connection, Observed};
+use self::client::Observed;
+pub(crate) use self::client::{Connected, Connection};
 use self::errors::Translator;
 pub(super) use self::origin::origin;
 pub(super) use self::translate::name;
@@ -43,13 +44,6 @@ pub(super) struct MongoSource {
     /// What reads must not fall behind while there was no position yet.
     floor: StdMutex<Option<Timestamp>>,
     server: StdMutex<Option<String>>,
-}
-
-/// A client, and what it lets us see.
-#[derive(Clone)]
-struct Connected {
-    client: Client,
-    observed: Arc<Observed>,
 }
 
 /// The causally consistent session of loads and reads: nothing read in it is older than the last position.
@@ -216,5 +210,11 @@ fn timestamp(at: OpTime) -> Timestamp {
 }
 
 fn op_time(at: Timestamp) -> OpTime {
-    OpTime(u64::from(at.time) << 32 | u64::from(at.increment))
+    at.into()
+}
+
+impl From<Timestamp> for OpTime {
+    fn from(at: Timestamp) -> Self {
+        Self(u64::from(at.time) << 32 | u64::from(at.increment))
+    }
 }
