@@ -45,6 +45,8 @@ pub mod listener;
 #[cfg(feature = "server")]
 mod pem;
 #[cfg(feature = "server")]
+pub mod profiles;
+#[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "server")]
 pub mod telemetry;

@@ -117,7 +117,8 @@ impl Listener {
 }
 
 impl ListenerTls {
-    fn settle(self, at: &YamlPath, check: &mut Check) -> Option<settings::ListenerTls> {
+    /// The normal form.
+    pub(super) fn settle(self, at: &YamlPath, check: &mut Check) -> Option<settings::ListenerTls> {
         let (cert_at, key_at) = (at.key("cert"), at.key("key"));
         if self.cert.is_none() {
             check.missing(&cert_at, "name the PEM file of the certificate chain");

@@ -6,6 +6,7 @@
 //! each section knows about its values. Nothing is dialled; certificates and the apps file are read.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -27,6 +28,7 @@ pub mod mistakes;
 mod nearest;
 pub mod not_yet;
 mod pem;
+pub mod profiles;
 mod reader;
 pub mod routes;
 pub mod server;
@@ -60,6 +62,9 @@ pub struct Config {
     listeners: Option<List<listeners::Listener>>,
     /// The admin address: `/metrics`, `/livez`, `/readyz` and `/status`. Absent: off.
     admin: Option<admin::Admin>,
+    /// The app profiles API (docs/profiles-api.md): apps are listed, created, changed and deleted, and their secrets
+    /// rotated. Writes need `apps.source: mongodb` and a database user that may write. Absent: off.
+    profiles: Option<profiles::Profiles>,
     /// Where the app documents come from.
     #[schemars(required)]
     apps: apps::Apps,
@@ -150,6 +155,10 @@ impl Config {
         let root = YamlPath::default();
         let admin = self.admin.and_then(|admin| admin.settle(&root.key("admin"), check));
         let listeners = listeners::settle(self.listeners, admin, &root.key("listeners"), check);
+        let profiles = self.profiles.and_then(|profiles| {
+            let taken = taken(&listeners, admin);
+            profiles.settle(&taken, &root.key("profiles"), check)
+        });
         let defaults = self.auth.route_defaults();
         let auth = self.auth.settle(&root.key("auth"), check);
         let apps = self.apps.settle(&root.key("apps"), env, auth.secret_encoding, check);
@@ -161,8 +170,27 @@ impl Config {
         let cors = self.cors.map(|cors| cors.settle(&root.key("cors"), check));
         let telemetry = self.telemetry.settle(&root.key("telemetry"), check);
         let server = self.server.settle(&root.key("server"), check);
-        Some(Settings { listeners, admin, apps: apps?, auth, upstreams, routes, limits, cors, telemetry, server })
+        Some(Settings {
+            listeners,
+            admin,
+            profiles,
+            apps: apps?,
+            auth,
+            upstreams,
+            routes,
+            limits,
+            cors,
+            telemetry,
+            server,
+        })
     }
+}
+
+/// The addresses that are bound, and what they are called in messages.
+fn taken(listeners: &[settings::Listener], admin: Option<SocketAddr>) -> Vec<(String, SocketAddr)> {
+    let admin = admin.map(|address| ("admin.address".to_owned(), address));
+    let listeners = listeners.iter().map(|l| (format!("the listener {}", l.address), l.address));
+    listeners.chain(admin).collect()
 }
 
 fn settle_routes(

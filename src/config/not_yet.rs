@@ -18,7 +18,6 @@ pub enum NotYet {
 
 /// Everything that can't be used yet.
 pub const NOT_YET: &[NotYet] = &[
-    NotYet::Key("profiles"),
     NotYet::Key("telemetry.tracing"),
     NotYet::Key("upstreams.*.health_check"),
     NotYet::Key("upstreams.*.ejection"),

@@ -3,14 +3,18 @@
 //! Everything here is already checked and complete: defaults filled in, paths absolute, names resolved to
 //! indices. A value of these types can be put in force without another question.
 
+mod upstream;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use self::upstream::{Peer, Timeouts, Upstream, UpstreamTls};
 use crate::apps::feed::CacheKey;
 use crate::auth::binding::Vouch;
 use crate::auth::rejection::Form;
 use crate::limit::Rate;
+use crate::profiles::{Digest, Scope};
 use crate::request::identities::Places;
 use crate::routing::{MethodSet, Template};
 
@@ -21,6 +25,8 @@ pub struct Settings {
     pub listeners: Vec<Listener>,
     /// Address of `/metrics`, `/livez`, `/readyz` and `/status`; `None`: off.
     pub admin: Option<SocketAddr>,
+    /// The app profiles API; `None`: off.
+    pub profiles: Option<Profiles>,
     /// Where the app documents come from.
     pub apps: Apps,
     /// How tokens are judged.
@@ -68,6 +74,30 @@ pub struct ClientAuth {
     pub ca: PathBuf,
     /// True: a connection without a good certificate is refused.
     pub required: bool,
+}
+
+/// The app profiles API.
+#[derive(Clone, Debug)]
+pub struct Profiles {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// TLS on this address; `None`: plain HTTP.
+    pub tls: Option<ListenerTls>,
+    /// Who may use it; at least one.
+    pub tokens: Vec<AdminToken>,
+    /// The least length of a secret that is written, in bytes once decoded; 0: any.
+    pub min_secret_bytes: usize,
+}
+
+/// A bearer token of the app profiles API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminToken {
+    /// Whose it is.
+    pub name: String,
+    /// What tells it from others; the token itself isn't kept.
+    pub digest: Digest,
+    /// What it is good for.
+    pub scope: Scope,
 }
 
 /// Where app documents come from.
@@ -147,58 +177,6 @@ pub struct Auth {
     pub rejection: Form,
     /// Bodies of the form `{"encrypted": ".."}`: `false` refuses them where the route lists body places.
     pub allow_encrypted_bodies: bool,
-}
-
-/// One upstream: peers that answer alike.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Upstream {
-    /// The name routes use, and the metric label.
-    pub name: String,
-    /// The peers; at least one.
-    pub peers: Vec<Peer>,
-    /// Speak HTTP/2 to the peers.
-    pub http2: bool,
-    /// TLS towards the peers; `None`: plain.
-    pub tls: Option<UpstreamTls>,
-    /// Time bounds of an exchange.
-    pub timeouts: Timeouts,
-    /// How often a failed attempt is repeated where that is safe.
-    pub retries: usize,
-}
-
-/// One peer of an upstream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Peer {
-    /// `host:port` as written, and the metric label; a host name is re-resolved.
-    pub address: String,
-    /// Share of the traffic, 1 and up.
-    pub weight: u32,
-}
-
-/// TLS towards an upstream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UpstreamTls {
-    /// Server name for SNI and verification.
-    pub sni: String,
-    /// PEM file of the authorities; `None`: the system's.
-    pub ca: Option<PathBuf>,
-    /// Verify the peer's certificate and name.
-    pub verify: bool,
-}
-
-/// Time bounds of an exchange with an upstream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timeouts {
-    /// Until a connection stands, TLS included.
-    pub connect: Duration,
-    /// Between two reads of an answer.
-    pub read: Duration,
-    /// For each write of a request.
-    pub write: Duration,
-    /// How long an idle connection is kept.
-    pub keepalive: Duration,
-    /// Idle time of an upgraded connection.
-    pub tunnel: Duration,
 }
 
 /// One route.

@@ -4,8 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pingora::listeners::tls::TlsSettings;
-use rustls::RootCertStore;
 use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::pem::PemObject as _;
 
 use crate::config::settings::{ClientAuth, ListenerTls};
 use crate::error::StartError;
@@ -25,6 +27,24 @@ pub fn settings(tls: &ListenerTls) -> Result<TlsSettings, StartError> {
         settings.set_client_cert_verifier(client_verifier(auth)?);
     }
     Ok(settings)
+}
+
+/// The same for a listener of our own.
+///
+/// # Errors
+/// A file that was good when the configuration was checked is not any more.
+pub fn server_config(tls: &ListenerTls) -> Result<ServerConfig, StartError> {
+    let builder = ServerConfig::builder();
+    let builder = match &tls.client_auth {
+        Some(auth) => builder.with_client_cert_verifier(client_verifier(auth)?),
+        None => builder.with_no_client_auth(),
+    };
+    let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|e| StartError::file(&tls.key, &e))?;
+    let config = builder.with_single_cert(read_certificates(&tls.cert)?, key);
+    let mut config = config.map_err(|e| StartError::file(&tls.cert, &e))?;
+    let protocols: &[&[u8]] = if tls.http2 { &[b"h2", b"http/1.1"] } else { &[b"http/1.1"] };
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    Ok(config)
 }
 
 fn client_verifier(auth: &ClientAuth) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, StartError> {

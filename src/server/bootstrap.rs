@@ -1,5 +1,6 @@
 //! From settings to a running process: what is built and started, in which order.
 
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,25 +9,29 @@ use pingora::apps::HttpServerOptions;
 use pingora::protocols::http::v2::server::default_h2_options;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
-use pingora::services::background::background_service;
+use pingora::services::background::{GenBackgroundService, background_service};
 use pingora::services::listening;
 use pingora_proxy::{HttpProxy, http_proxy};
-use tracing::info;
+use tokio_rustls::TlsAcceptor;
+use tracing::{info, warn};
 
 use super::preflight::{self, PidFile};
 use super::readiness::{Flags, Readiness};
-use super::services::{AdminService, FeedService, GatewayService, ResolveService};
+use super::services::{AdminService, FeedService, GatewayService, ProfilesService, ResolveService};
 use super::shutdown::{LAST_REQUESTS, Plan, Signals};
 use crate::admin::{self, About, AdminState};
 use crate::apps::feed::Feed;
 use crate::auth::self_check;
-use crate::config::settings::Settings;
+use crate::config::settings::{self, AppsSource, Settings};
 use crate::error::StartError;
 use crate::gateway::Gateway;
 use crate::gateway::state::{Handles, State};
 use crate::listener::connections::Connections;
 use crate::listener::patience::Times;
 use crate::listener::tls;
+use crate::profiles::rules::Rules;
+use crate::profiles::store::{FileStore, MongoStore, Store};
+use crate::profiles::{Access, Api};
 use crate::telemetry::{AccessLog, Metrics};
 use crate::upstream::Cluster;
 
@@ -63,6 +68,7 @@ pub fn run(settings: &Settings, config_file: &Path) -> Result<(), StartError> {
     }
     let sockets = preflight::reserve(settings.listeners.iter().map(|l| l.address))?;
     let admin_socket = settings.admin.map(preflight::listen).transpose()?;
+    let profiles_socket = settings.profiles.as_ref().map(|p| preflight::listen(p.address)).transpose()?;
     let parts = build(settings)?;
     let signals = Signals::receive(Plan {
         drain: settings.server.drain,
@@ -76,12 +82,17 @@ pub fn run(settings: &Settings, config_file: &Path) -> Result<(), StartError> {
 
     let gateway = gateway_service(settings, &parts, &conf)?;
     let router = admin::router(admin_state(settings, config_file, &parts));
+    let profiles = settings.profiles.as_ref().zip(profiles_socket);
+    let profiles = profiles.map(|(p, socket)| profiles_service(settings, p, socket, &parts.feed)).transpose()?;
     let mut feed = background_service("apps feed", FeedService::new(parts.feed));
     feed.threads = Some(FEED_THREADS);
     let feed = server.add_service(feed);
     server.add_service(background_service("resolver", ResolveService(parts.clusters)));
     if let Some(socket) = admin_socket {
         server.add_service(background_service("admin", AdminService::new(socket, router)));
+    }
+    if let Some(profiles) = profiles {
+        server.add_service(profiles);
     }
     // Nobody is let in before the first apps are in force.
     let gateway = GatewayService::new(gateway, sockets, Arc::clone(&parts.flags.listening));
@@ -162,6 +173,35 @@ fn gateway_service(
             Some(settings) => service.add_tls_with_settings(&address, None, tls::settings(settings)?),
         }
     }
+    Ok(service)
+}
+
+fn profiles_service(
+    settings: &Settings,
+    profiles: &settings::Profiles,
+    socket: TcpListener,
+    feed: &Feed,
+) -> Result<GenBackgroundService<ProfilesService>, StartError> {
+    let tls = profiles.tls.as_ref().map(tls::server_config).transpose()?;
+    if tls.is_none() && !profiles.address.ip().is_loopback() {
+        warn!(address = %profiles.address, "profiles.tls is absent: secrets travel in the clear to this address");
+    }
+    let store: Arc<dyn Store> = match &settings.apps.source {
+        AppsSource::MongoDb { uri, database, collection } => {
+            Arc::new(MongoStore::new(uri, database.clone(), collection.clone()))
+        }
+        AppsSource::File { path } => Arc::new(FileStore::new(feed.published(), path.clone())),
+    };
+    let api = Arc::new(Api {
+        access: Access::new(profiles.tokens.clone()),
+        store,
+        rules: Rules { encoding: settings.auth.secret_encoding, min_secret_bytes: profiles.min_secret_bytes },
+        published: feed.published(),
+        feed: feed.status(),
+    });
+    let tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
+    let mut service = background_service("app profiles", ProfilesService::new(socket, tls, api));
+    service.threads = Some(1);
     Ok(service)
 }
 

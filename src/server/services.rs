@@ -1,4 +1,4 @@
-//! The services Pingora runs: the apps feed, the resolver, the admin pages, and the gateway itself.
+//! The services Pingora runs: the apps feed, the resolver, the admin pages, the app profiles API, and the gateway itself.
 
 use std::net::TcpListener;
 use std::os::fd::IntoRawFd as _;
@@ -9,10 +9,12 @@ use async_trait::async_trait;
 use pingora::server::{ListenFds, ShutdownWatch};
 use pingora::services::background::BackgroundService;
 use pingora::services::{Service, ServiceReadyNotifier};
+use tokio_rustls::TlsAcceptor;
 use tracing::error;
 
 use super::preflight::Reserved;
 use crate::apps::feed::Feed;
+use crate::profiles::{self, Api};
 use crate::upstream::{Cluster, resolve};
 
 /// Keeps the apps current; ready once the first full load is in force.
@@ -76,6 +78,39 @@ impl BackgroundService for AdminService {
         if let Err(error) = served {
             error!(%error, "the admin pages ended");
         }
+    }
+}
+
+/// The app profiles API, and what its store must have kept going.
+pub struct ProfilesService {
+    listener: Mutex<Option<TcpListener>>,
+    tls: Option<TlsAcceptor>,
+    api: Arc<Api>,
+}
+
+impl ProfilesService {
+    /// Serves `api` on a socket that listens already.
+    #[must_use]
+    pub const fn new(listener: TcpListener, tls: Option<TlsAcceptor>, api: Arc<Api>) -> Self {
+        Self { listener: Mutex::new(Some(listener)), tls, api }
+    }
+}
+
+#[async_trait]
+impl BackgroundService for ProfilesService {
+    async fn start(&self, stop: ShutdownWatch) {
+        let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(listener) = listener else { return };
+        let store = Arc::clone(&self.api.store);
+        let attending = tokio::spawn(async move { store.attend().await });
+        match tokio::net::TcpListener::from_std(listener) {
+            Ok(listener) => {
+                let router = profiles::router(Arc::clone(&self.api));
+                profiles::serve::run(listener, self.tls.clone(), router, stop).await;
+            }
+            Err(error) => error!(%error, "the app profiles API ended"),
+        }
+        attending.abort();
     }
 }
 

@@ -26,7 +26,8 @@ fn every_shipped_configuration_is_good() {
 #[test]
 fn every_mistake_is_one_line_with_file_path_and_remedy() {
     let folder = Folder::new();
-    let file = folder.write("bad.yaml", config(&[("auth", "{ leway: 5s, rejection: html }"), ("profiles", "{}")]));
+    let file = folder
+        .write("bad.yaml", config(&[("auth", "{ leway: 5s, rejection: html }"), ("telemetry", "{ tracing: {} }")]));
     let (code, text) = check(&file, &[]);
     assert_eq!(code, Some(2), "{text}");
     let file = file.display();
@@ -35,7 +36,7 @@ fn every_mistake_is_one_line_with_file_path_and_remedy() {
         [
             format!("{file}: auth.leway: unknown key; did you mean `leeway`?"),
             format!("{file}: auth.rejection: unknown word; it must be `standard` or `sdk`"),
-            format!("{file}: profiles: not supported yet; take it out"),
+            format!("{file}: telemetry.tracing: not supported yet; take it out"),
         ]
     );
 }

@@ -17,6 +17,7 @@ mod cors;
 mod files;
 mod mistakes;
 mod mistakes_in_routes;
+mod profiles;
 mod reference;
 mod routes_page;
 mod settings;

@@ -305,7 +305,7 @@ limits: { head_read_timeout: soon, write_timeout: forever }
             "apps.file.path",
             "auth.leeway",
             "auth.rejection",
-            "profiles",
+            "profiles.tokens",
             "upstreams.rtms.peers[0].weight",
             "upstreams.rtms.peers[1].address",
             "upstreams.rtms.health_check",

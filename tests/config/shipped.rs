@@ -51,14 +51,21 @@ fn the_whole_of_gateway_yaml_works_with_every_key_in_use() {
     folder.write("server.pem", cert.pem());
     folder.write("ca.pem", cert.pem());
     folder.write("server.key", key.serialize_pem());
+    folder.write("admin.pem", cert.pem());
+    folder.write("admin.key", key.serialize_pem());
     let yaml = fs::read_to_string(repository("conf/gateway.yaml")).unwrap();
     assert!(yaml.contains("\n#:"));
     let yaml = yaml.replace("\n#:", "\n").replace("/run/", "");
-    let env = |name: &str| (name == "APPS_CACHE_KEY").then(|| "0f".repeat(32));
+    let env = |name: &str| match name {
+        "APPS_CACHE_KEY" => Some("0f".repeat(32)),
+        "RTMS_PROFILES_TOKEN" => Some("a-token".to_owned()),
+        _ => None,
+    };
     let loaded = config::load(&folder.write("gateway.yaml", yaml), &env);
     let settings = loaded.unwrap_or_else(|mistakes| panic!("{mistakes}")).settings;
     assert_eq!((settings.listeners.len(), settings.routes.len()), (2, 2));
     assert!(settings.apps.cache.is_some());
+    assert!(settings.profiles.is_some_and(|profiles| profiles.tls.is_some() && profiles.tokens.len() == 2));
     assert!(settings.upstreams[0].tls.is_some() && settings.server.pid_file.is_some());
 }
 

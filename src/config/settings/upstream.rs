@@ -1,0 +1,56 @@
+//! Where requests are forwarded to.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// One upstream: peers that answer alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// The name routes use, and the metric label.
+    pub name: String,
+    /// The peers; at least one.
+    pub peers: Vec<Peer>,
+    /// Speak HTTP/2 to the peers.
+    pub http2: bool,
+    /// TLS towards the peers; `None`: plain.
+    pub tls: Option<UpstreamTls>,
+    /// Time bounds of an exchange.
+    pub timeouts: Timeouts,
+    /// How often a failed attempt is repeated where that is safe.
+    pub retries: usize,
+}
+
+/// One peer of an upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// `host:port` as written, and the metric label; a host name is re-resolved.
+    pub address: String,
+    /// Share of the traffic, 1 and up.
+    pub weight: u32,
+}
+
+/// TLS towards an upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamTls {
+    /// Server name for SNI and verification.
+    pub sni: String,
+    /// PEM file of the authorities; `None`: the system's.
+    pub ca: Option<PathBuf>,
+    /// Verify the peer's certificate and name.
+    pub verify: bool,
+}
+
+/// Time bounds of an exchange with an upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until a connection stands, TLS included.
+    pub connect: Duration,
+    /// Between two reads of an answer.
+    pub read: Duration,
+    /// For each write of a request.
+    pub write: Duration,
+    /// How long an idle connection is kept.
+    pub keepalive: Duration,
+    /// Idle time of an upgraded connection.
+    pub tunnel: Duration,
+}

@@ -1,0 +1,92 @@
+//! The sockets of the API: plain or TLS, HTTP/1.1 or HTTP/2, with bounds on everything a client may take.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::{Extension, Router};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tracing::{debug, warn};
+
+use super::http::Peer;
+
+/// Connections at a time; more wait in the kernel.
+const CONNECTIONS: usize = 256;
+/// Time for a TLS handshake, and for the head of a request, from when the connection is free for it.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Requests that are being answered are waited for at the end.
+const LAST_REQUESTS: Duration = Duration::from_secs(5);
+/// After the kernel could not give a connection, for want of descriptors or memory.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves `router` until `stop` is true or its sender is gone; requests that are being answered then are finished.
+pub async fn run(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router, mut stop: watch::Receiver<bool>) {
+    let (places, graceful) = (Arc::new(Semaphore::new(CONNECTIONS)), GracefulShutdown::new());
+    loop {
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &places) => accepted,
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        let Some((stream, peer, place)) = accepted else {
+            sleep(PAUSE).await;
+            continue;
+        };
+        let (tls, router, watcher) = (tls.clone(), router.clone(), graceful.watcher());
+        tokio::spawn(async move {
+            let _place = place;
+            let Some(tls) = tls else { return serve(stream, peer, router, watcher).await };
+            match timeout(PATIENCE, tls.accept(stream)).await {
+                Ok(Ok(stream)) => serve(stream, peer, router, watcher).await,
+                Ok(Err(error)) => debug!(%peer, %error, "app profiles: TLS handshake failed"),
+                Err(_) => debug!(%peer, "app profiles: TLS handshake took too long"),
+            }
+        });
+    }
+    drop(listener);
+    let _ = timeout(LAST_REQUESTS, graceful.shutdown()).await;
+}
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, peer)) => {
+            let _ = stream.set_nodelay(true);
+            Some((stream, peer, place))
+        }
+        Err(error) => {
+            warn!(%error, "app profiles: no connection could be accepted");
+            None
+        }
+    }
+}
+
+async fn serve<S>(stream: S, peer: SocketAddr, router: Router, watcher: hyper_util::server::graceful::Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = TowerToHyperService::new(router.layer(Extension(Peer(peer))));
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(64 << 10);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PATIENCE)
+        .keep_alive_timeout(PATIENCE)
+        .max_concurrent_streams(32)
+        .max_header_list_size(32 << 10);
+    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+    if let Err(error) = watcher.watch(connection).await {
+        debug!(%peer, %error, "app profiles: a connection ended early");
+    }
+}
