@@ -1,6 +1,7 @@
 //! The built gateway, started by a builder: `gateway(&upstream).app("TR1", secret).start().await`.
 
 mod database;
+pub mod profiles;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,7 @@ pub struct Builder {
     apps: AppsFile,
     environment: Vec<(String, String)>,
     files: Vec<(String, String)>,
+    profiles: Option<SocketAddr>,
 }
 
 /// A gateway in front of this upstream, with the tests' routes and an empty apps file.
@@ -47,7 +49,7 @@ pub fn to_peers(peers: &[SocketAddr]) -> Builder {
         "routes": routes(),
         "server": { "threads": 2, "drain": "200ms" },
     });
-    Builder { config, apps: AppsFile::default(), environment: Vec::new(), files: Vec::new() }
+    Builder { config, apps: AppsFile::default(), environment: Vec::new(), files: Vec::new(), profiles: None }
 }
 
 impl Builder {
@@ -130,7 +132,8 @@ impl Builder {
         let prepared = self.prepare();
         let mut command = prepared.command("run");
         let Prepared { dir, addresses, admin, .. } = prepared;
-        Gateway { process: Process::start("gateway", &mut command, dir), addresses, admin }
+        let profiles = self.profiles;
+        Gateway { process: Process::start("gateway", &mut command, dir), addresses, admin, profiles }
     }
 
     /// Picks the ports and writes the files.
@@ -176,6 +179,7 @@ pub struct Gateway {
     process: Process,
     addresses: Vec<SocketAddr>,
     admin: SocketAddr,
+    profiles: Option<SocketAddr>,
 }
 
 impl Gateway {

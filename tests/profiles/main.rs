@@ -1,0 +1,14 @@
+//! The app profiles API through the built binary, on a real database: every call, who may make it, rotation under load,
+//! two gateways, and what is written to the logs.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod access;
+mod calls;
+mod conflicts;
+mod description;
+mod faults;
+mod file_source;
+mod rotation;
+mod two_gateways;
