@@ -1,5 +1,12 @@
 //! The app profiles API through the built binary, on a real database: every call, who may make it, rotation under load,
 //! two gateways, and what is written to the logs.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
 
 #[path = "../support/mod.rs"]
 mod support;
