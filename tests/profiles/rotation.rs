@@ -1,6 +1,7 @@
 //! A rotation while requests come in: nobody who holds the old secret's tokens is turned away before its end, and
 //! everybody is after it.
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -93,7 +94,8 @@ async fn nobody_is_turned_away_before_the_overlap_ends_and_everybody_after_it() 
     let rejected = (401, "38".to_owned());
     assert_eq!(after.iter().filter(|a| a.verdict != rejected).count(), 0, "of {} after the end", after.len());
     let rate = (old.len() + new.len()) as f64 / (OVERLAP + AFTER).as_secs_f64();
-    println!(
+    let _ = writeln!(
+        std::io::stderr(),
         "{rate:.0} requests a second: {} with the new secret, {} with the old one before its end, {} after it",
         new.len(),
         before.len(),
