@@ -4,7 +4,7 @@ use subtle::ConstantTimeEq as _;
 use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
 
-use super::edit::{Edit, Mistake, Mistakes};
+use super::edit::{Edit, LONGEST_SECRET, Mistake, Mistakes};
 use super::rules::Rules;
 use crate::apps::document::Value;
 use crate::apps::{Document, Policy, reading};
@@ -14,8 +14,32 @@ use crate::apps::{Document, Policy, reading};
 pub enum Refusal {
     /// What was asked for makes no sense.
     Mistakes(Vec<Mistake>),
+    /// What was asked for makes no sense together with what stands.
+    Together(Vec<Mistake>),
     /// The document doesn't allow it as it stands; what would.
     Conflict(String),
+}
+
+/// Whether an edit can be made, in whose fields one by one these mistakes were found.
+///
+/// # Errors
+/// It is wrong in itself, or only together with what stands.
+pub fn allowed(document: &Document, rules: &Rules, edit: &Edit, mistakes: Mistakes) -> Result<(), Refusal> {
+    let of_fields = !mistakes.0.is_empty();
+    let next = edit.applied_to(document.clone());
+    let Err(found) = rules.check_also(&next, edit.names(), mistakes) else { return Ok(()) };
+    let alone = rules.check(&edit.applied_to(faultless()), edit.names()).err().unwrap_or_default();
+    let of_itself = of_fields || found.iter().any(|mistake| alone.contains(mistake));
+    Err(if of_itself { Refusal::Mistakes(found) } else { Refusal::Together(found) })
+}
+
+/// A document that nothing is wrong with, however its secrets are encoded: what is wrong with it after an edit is wrong
+/// with the edit.
+fn faultless() -> Document {
+    let mut document = Document::default();
+    document.set("appId", Value::string("A"));
+    document.set("jwt_secretkey", Value::string(&"x".repeat(LONGEST_SECRET)));
+    document
 }
 
 /// A secret that takes the place of the one in force.
@@ -40,7 +64,7 @@ pub fn rotate(document: &Document, rules: &Rules, rotation: &Rotation, now: i64)
     };
     let edit = Edit::default().with("jwt_secretkey", Value::Str(rotation.secret.clone()));
     let next = edit.applied_to(document.clone());
-    rules.check(&next, ["jwt_secretkey"].into_iter()).map_err(Refusal::Mistakes)?;
+    allowed(document, rules, &edit, Mistakes::default())?;
     let key = |document| rules.key(document, "jwt_secretkey").unwrap_or_default();
     if key(document).ct_eq(&key(&next)).into() {
         return Ok(None);
@@ -222,6 +246,29 @@ mod tests {
         // What makes it senseless is mended by enabling it.
         let odd = document(&[secret("old-secret"), ("disabled", Value::string("yes"))]);
         assert!(set_disabled(&odd, &RULES, false).is_ok_and(|e| e.is_some()));
+    }
+
+    #[test]
+    fn what_is_wrong_in_itself_is_told_from_what_does_not_fit_what_stands() {
+        let plain = document(&[secret("a raw secret that is no base64")]);
+        let asked = |document: &Document, edit: Edit| allowed(document, &RULES, &edit, Mistakes::default());
+        let base64 = || Edit::default().with("secret_encoding", Value::string("base64"));
+        let fields = |refused: Result<(), Refusal>| match refused {
+            Err(Refusal::Mistakes(mistakes)) => format!("itself: {}", mistakes[0].field),
+            Err(Refusal::Together(mistakes)) => format!("together: {}", mistakes[0].field),
+            Err(Refusal::Conflict(why)) => why,
+            Ok(()) => "good".to_owned(),
+        };
+        assert_eq!(fields(asked(&plain, Edit::default().with("disabled", Value::Bool(true)))), "good");
+        assert_eq!(fields(asked(&plain, base64())), "together: jwt_secretkey");
+        let short = Edit::default().with("jwt_secretkey", Value::string("short"));
+        assert_eq!(fields(asked(&plain, short)), "itself: jwt_secretkey");
+        let no_base64 = base64().with("jwt_secretkey", Value::string("no base64!"));
+        assert_eq!(fields(asked(&plain, no_base64)), "itself: jwt_secretkey");
+        let previous = || Edit::default().with("jwt_secretkey_previous", Value::string("old-secret"));
+        assert_eq!(fields(asked(&document(&[]), previous())), "together: jwt_secretkey_previous");
+        assert_eq!(fields(asked(&plain, previous())), "good");
+        assert_eq!(fields(asked(&plain, previous().without("jwt_secretkey"))), "itself: jwt_secretkey_previous");
     }
 
     #[test]

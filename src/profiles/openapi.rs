@@ -121,6 +121,11 @@ fn complete_schemas(document: &mut Json) {
     let names = json!({ "pattern": "^[A-Za-z_][A-Za-z0-9_-]{0,63}$" });
     put(document, &["components", "schemas", "RotateBody", "additionalProperties"], json!(false));
     put(document, &["components", "schemas", "AppPatch", "propertyNames"], names);
+    put(document, &["components", "schemas", "OtherField"], other_field());
+    let other = json!({ "$ref": "#/components/schemas/OtherField" });
+    put(document, &["components", "schemas", "AppPatch", "additionalProperties"], other);
+    let rules = json!([base64_secrets(), previous_with_current(&[])]);
+    put(document, &["components", "schemas", "AppPatch", "allOf"], rules);
     let mut whole = document.pointer("/components/schemas/AppPatch").cloned().unwrap_or_default();
     let text = "An app document as it is written. Fields of any other name are kept and ignored.";
     let app_id = json!({
@@ -128,10 +133,45 @@ fn complete_schemas(document: &mut Json) {
     });
     put(&mut whole, &["description"], json!(text));
     put(&mut whole, &["required"], json!(["appId"]));
+    put(&mut whole, &["allOf"], json!([base64_secrets(), previous_with_current(&["jwt_secretkey"])]));
     put(&mut whole, &["properties", "appId"], app_id);
     put(document, &["components", "schemas", "AppDocument"], whole);
     let create = ["paths", "/api/v1/apps", "post", "requestBody", "content", "application/json", "schema"];
     put(document, &create, json!({ "$ref": "#/components/schemas/AppDocument" }));
+}
+
+/// What a field of somebody else's may hold: what the database can keep.
+fn other_field() -> Json {
+    let value = json!({ "$ref": "#/components/schemas/OtherField" });
+    json!({
+        "description": "The value of a field that the gateway keeps and ignores. Up to 20 levels.",
+        "anyOf": [
+            { "type": ["null", "boolean", "string"] },
+            { "type": "integer", "minimum": i64::MIN, "maximum": i64::MAX },
+            { "type": "number" },
+            { "type": "array", "items": value },
+            { "type": "object", "propertyNames": { "pattern": "^([^$\\u0000][^\\u0000]*)?$" }, "additionalProperties": value },
+        ],
+    })
+}
+
+/// Whole groups of four, which is more than is asked for: other lengths and padding are taken, too.
+fn base64_secrets() -> Json {
+    let secret = json!({ "pattern": "^([A-Za-z0-9_-]{4}){11,200}$" });
+    json!({
+        "if": { "properties": { "secret_encoding": { "const": "base64" } }, "required": ["secret_encoding"] },
+        "then": { "properties": { "jwt_secretkey": secret, "jwt_secretkey_previous": secret } },
+    })
+}
+
+/// A previous secret stands with a current one.
+fn previous_with_current(required: &[&str]) -> Json {
+    let previous = json!({ "jwt_secretkey_previous": { "type": "string" } });
+    let current = json!({ "jwt_secretkey": { "type": "string" } });
+    json!({
+        "if": { "properties": previous, "required": ["jwt_secretkey_previous"] },
+        "then": { "properties": current, "required": required },
+    })
 }
 
 /// Sets a member; the objects on the way are made.

@@ -115,6 +115,11 @@ impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Mistakes(mistakes) => Self::mistakes(mistakes),
+            Refusal::Together(mistakes) => {
+                let mut refused = Self::client(StatusCode::CONFLICT, "does not fit what stands");
+                refused.failure.mistakes = mistakes;
+                refused
+            }
             Refusal::Conflict(why) => Self::client(StatusCode::CONFLICT, why),
         }
     }

@@ -68,7 +68,7 @@ pub struct AppId {
 #[into_params(parameter_in = Header)]
 pub struct IfMatch {
     /// Change the app only if it is still in one of these states, as `ETag` told them; `*`: in any.
-    #[param(rename = "If-Match", pattern = "^(\\*|\"[0-9a-f]{1,64}\")$", example = "\"5c1f9a\"")]
+    #[param(rename = "If-Match", value_type = String, required = false, pattern = "^\"[0-9a-f]{24}\"$")]
     #[allow(dead_code, reason = "for the description")]
     if_match: Option<String>,
 }
@@ -167,8 +167,7 @@ pub async fn change(
     let call = Call { api: &api, caller: &caller, what: "change", app: &app, headers: &headers, wait: &wait };
     let done = call
         .change(|stored| {
-            let next = edit.applied_to(stored.document.clone());
-            api.rules.check_also(&next, edit.names(), mistakes.clone()).map_err(Refusal::Mistakes)?;
+            change::allowed(&stored.document, &api.rules, &edit, mistakes.clone())?;
             Ok(stored.would_change_by(&edit).then(|| edit.clone()))
         })
         .await;
