@@ -2,10 +2,12 @@
 
 use ::mongodb::options::{ConnectionString, HostInfo};
 
+use super::uri;
+
 /// Hosts (or the name that stands for them in the DNS), replica set, database and collection. A connection string that
 /// differs from another in nothing but credentials and options has the same.
 pub(in crate::apps::feed) fn origin(uri: &str, database: &str, collection: &str) -> String {
-    let (hosts, set) = ConnectionString::parse(uri).map_or_else(|_| Default::default(), place);
+    let (hosts, set) = uri::parse(uri).map_or_else(|_| Default::default(), place);
     format!("{hosts:?} {set:?} {database:?} {collection:?}")
 }
 
@@ -31,6 +33,7 @@ mod tests {
     fn order_credentials_and_options_make_no_other_source() {
         let one = of("mongodb://a:1,b:2/?replicaSet=r");
         assert_eq!(one, of("mongodb://user:p%40ss@B:2,A:1/admin?replicaSet=r&w=majority&appName=x"));
+        assert_eq!(of("mongodb://a:1/?compressors=zlib"), of("mongodb://a:1/"), "left out, as for the driver");
         assert!(!of("mongodb://user:hunter2@a/?replicaSet=r").contains("hunter2"));
         assert_eq!(of("mongodb+srv://x.example.net/"), of("mongodb+srv://u:p@X.example.net/db"));
     }
