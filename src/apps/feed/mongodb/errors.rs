@@ -30,7 +30,8 @@ impl Translator<'_> {
         }
         match kind(error) {
             FailureKind::Standalone => Failure::new(FailureKind::Standalone, STANDALONE),
-            kind => Failure::new(kind, self.redacted(readable(error))),
+            // Cut last: half a password would not be known as one.
+            kind => Failure::new(kind, shortened(self.redacted(words(error)))),
         }
     }
 
@@ -56,13 +57,20 @@ impl Translator<'_> {
     }
 }
 
-/// The error in a line, without its labels and the server's whole reply.
+/// The error in a line of bounded length, without its labels and the server's whole reply.
 pub(super) fn readable(error: &Error) -> String {
-    let mut text = match &*error.kind {
+    shortened(words(error))
+}
+
+fn words(error: &Error) -> String {
+    match &*error.kind {
         ErrorKind::Command(c) => format!("the server answered {} ({}): {}", c.code, c.code_name, c.message),
         // The driver puts the labels and sources of other errors into its texts.
         other => without(other.to_string(), ", labels: {", "server response: None"),
-    };
+    }
+}
+
+fn shortened(mut text: String) -> String {
     if let Some((end, _)) = text.char_indices().nth(LONGEST) {
         text.truncate(end);
         text.push_str("...");
@@ -150,6 +158,15 @@ mod tests {
         let failure = translator.failure(&error);
         assert_eq!(failure.kind, FailureKind::Transient);
         assert_eq!(failure.text, "I/O error: could not log in ***, *** refused");
+    }
+
+    #[test]
+    fn a_secret_at_the_end_of_what_is_shown_is_not_shown_in_part() {
+        let secrets = [Zeroizing::new("hunter2hunter2".to_owned())];
+        let translator = Translator { secrets: &secrets, observed: None };
+        let error = Error::from(std::io::Error::other(format!("{}hunter2hunter2", "x".repeat(380))));
+        let text = translator.failure(&error).text;
+        assert!(text.ends_with("x***") && !text.contains("hunter2"), "{text}");
     }
 
     #[test]
