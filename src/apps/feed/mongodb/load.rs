@@ -67,5 +67,5 @@ fn stalled() -> Failure {
 }
 
 fn unreadable() -> Failure {
-    Failure::new(FailureKind::Unlisted, "the server sent a document that isn't BSON or has no _id")
+    Failure::new(FailureKind::Unlisted, "the server sent a document without a readable _id")
 }

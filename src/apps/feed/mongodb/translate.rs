@@ -6,7 +6,7 @@ use ::mongodb::bson::{Bson, DateTime, RawBsonRef, RawDocument, RawDocumentBuf};
 
 use super::op_time;
 use crate::apps::DocId;
-use crate::apps::document::{Document, Name, Record, Type, Value};
+use crate::apps::document::{Document, FIELDS, Name, Record, Type, Value};
 use crate::apps::feed::source::{Event, Patch, What};
 use crate::apps::feed::words::{Change, ReloadCause};
 
@@ -36,7 +36,7 @@ fn what(raw: &RawDocument, collection: &str) -> What {
     }
     let key = raw.get_document("documentKey").ok().and_then(|key| key.get("_id").ok().flatten());
     let Some(id) = key.map(doc_id) else { return What::Gone(ReloadCause::Unreadable) };
-    let full = || raw.get_document("fullDocument").ok().and_then(document);
+    let full = || raw.get_document("fullDocument").ok().map(document);
     let whole = |id: DocId, change| match full() {
         Some(document) => What::Put(id, document, change),
         None => What::Doubtful(id),
@@ -92,23 +92,31 @@ fn nested(patch: &mut Patch, top: &str) {
 
 const UNREADABLE: Value = Value::Other(Type::Unsupported);
 
-/// A document with its `_id`, packed; `None` if it isn't BSON or has no `_id`.
+/// A document with its `_id`, packed; `None` if it has no `_id` that can be read.
 pub(super) fn record(raw: &RawDocument) -> Option<(DocId, Record)> {
     let id = doc_id(raw.get("_id").ok().flatten()?);
-    Some((id, document(raw)?.pack()))
+    Some((id, document(raw).pack()))
 }
 
-/// The fields of a document that matter; `None` if it isn't BSON.
-fn document(raw: &RawDocument) -> Option<Document> {
+/// The fields of a document that matter. One with a name that isn't UTF-8 can't be read beyond that place: what isn't
+/// known makes its own app unusable, and must not stand in the way of any other.
+fn document(raw: &RawDocument) -> Document {
     let mut document = Document::default();
     for element in raw.iter_elements() {
-        let element = element.ok()?;
+        let Ok(element) = element else {
+            for field in FIELDS {
+                if document.get(field).is_none() {
+                    document.set(field, UNREADABLE);
+                }
+            }
+            break;
+        };
         let name = element.key().as_str();
         // BSON allows a name twice, and then nobody knows which one is meant.
         let twice = document.get(name).is_some();
         document.set(name, if twice { UNREADABLE } else { element.value().map_or(UNREADABLE, value) });
     }
-    Some(document)
+    document
 }
 
 fn value(raw: RawBsonRef<'_>) -> Value {

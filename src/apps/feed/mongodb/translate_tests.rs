@@ -6,6 +6,7 @@ use ::mongodb::bson::{Binary, Document as Doc, Timestamp, doc};
 
 use super::*;
 use crate::apps::feed::source::OpTime;
+use crate::apps::{Policy, SecretEncoding, reading};
 
 fn raw(document: &Doc) -> RawDocumentBuf {
     RawDocumentBuf::try_from(document).unwrap()
@@ -127,6 +128,21 @@ fn every_bson_type_is_a_value_or_one_no_field_may_have() {
     {
         assert!(typed(odd) == UNREADABLE);
     }
+}
+
+#[test]
+fn a_document_that_breaks_off_is_unusable_by_itself_and_stays_so_until_all_of_it_is_known() {
+    let mut bytes = raw(&doc! { "_id": oid(1), "appId": "A", "x!": 1, "disabled": true }).into_bytes();
+    let name = bytes.windows(2).position(|w| w == b"x!").unwrap();
+    bytes[name] = 0xff;
+    let broken = RawDocumentBuf::from_bytes(bytes).unwrap();
+    let (id, record) = record(&broken).expect("the other documents are loaded all the same");
+    assert_eq!(id, DocId::ObjectId([1; 12]));
+    let mut document = record.unpack();
+    document.set("jwt_secretkey", Value::string("s"));
+    let reading = reading::read(&document, SecretEncoding::Raw);
+    assert_eq!(reading.app_id.as_deref(), Some("A"));
+    assert!(matches!(reading.policy, Policy::Unusable), "whether it is disabled, nobody knows");
 }
 
 #[test]
