@@ -11,7 +11,7 @@ use super::mistakes::Check;
 use super::settings;
 use super::values::Span;
 use super::yaml_path::YamlPath;
-use crate::apps::feed::check_uri;
+use crate::apps::feed::{UriFault, check_uri};
 use crate::apps::{SecretEncoding, list};
 
 /// Where the app documents come from.
@@ -134,8 +134,10 @@ impl Apps {
         let resync_at = at.key("resync");
         let max_staleness = check.some_time(&at.key("max_staleness"), self.max_staleness);
         let reconcile_every = check.some_time(&at.key("reconcile_every"), self.reconcile_every);
-        if self.resync.delay > Span::seconds(3600) {
-            check.refuse(&resync_at.key("delay"), "is over 1h, for which no app would be current; write some seconds");
+        for (key, span) in [("delay", &self.resync.delay), ("min_interval", &self.resync.min_interval)] {
+            if *span > Span::seconds(3600) {
+                check.refuse(&resync_at.key(key), "is over 1h, for which no app would be current; write some seconds");
+            }
         }
         let source = match self.source {
             Some(Source::Mongodb) => Some(self.mongodb.settle(&at.key("mongodb"), env, check)),
@@ -164,20 +166,31 @@ impl Apps {
     }
 }
 
+/// The server's own databases: nobody can follow what changes in them.
+const WITHOUT_STREAMS: [&str; 3] = ["admin", "config", "local"];
+
 impl MongoDb {
     fn settle(self, at: &YamlPath, env: Env<'_>, check: &mut Check) -> settings::AppsSource {
         let Self { uri, database, collection } = self;
         // The default is an expression too.
         let uri = if uri == Self::default().uri { expand::scalar(&uri, env).text } else { uri };
-        // The driver's message may quote the text, and with it the password.
-        if check_uri(&uri).is_err() {
-            check.refuse(
+        match check_uri(&uri) {
+            Ok(()) => {}
+            // The driver's message may quote the text, and with it the password.
+            Err(UriFault::Form(_)) => check.refuse(
                 &at.key("uri"),
                 "is no MongoDB connection string; write `mongodb://USER:PASSWORD@HOST:27017/?replicaSet=NAME` (or \
                  `mongodb+srv://..`), with special characters in user and password percent-encoded",
-            );
+            ),
+            Err(UriFault::Option(problem)) => {
+                check.refuse(&at.key("uri"), format!("can't be connected with: {problem}; change that option"));
+            }
         }
         let database_at = at.key("database");
+        if WITHOUT_STREAMS.contains(&database.as_str()) {
+            let shown = check.show(&database_at, &database);
+            check.refuse(&database_at, format!("{shown} has no change stream; write a name such as `rtms`"));
+        }
         if database.is_empty() || database.len() > 63 || database.contains(['/', '\\', '.', ' ', '"', '$', '\0']) {
             let shown = check.show(&database_at, &database);
             check.refuse(&database_at, format!("{shown} can't name a database; write a name such as `rtms`"));

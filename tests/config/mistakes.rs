@@ -216,11 +216,12 @@ fn numbers_and_times_must_make_sense() {
         ),
         (
             "apps",
-            "{ source: mongodb, max_staleness: 0s, reconcile_every: 0s, resync: { delay: 2h } }",
+            "{ source: mongodb, max_staleness: 0s, reconcile_every: 0s, resync: { delay: 2h, min_interval: 2h } }",
             &[
                 "apps.max_staleness: is no time at all; write more than `0s`",
                 "apps.reconcile_every: is no time at all; write more than `0s`",
                 "apps.resync.delay: is over 1h, for which no app would be current; write some seconds",
+                "apps.resync.min_interval: is over 1h, for which no app would be current; write some seconds",
             ],
         ),
     ]);
@@ -234,6 +235,15 @@ fn a_connection_string_is_refused_without_being_shown() {
         let lines = mistakes(&config(&[("apps", &format!("{{ source: mongodb, mongodb: {{ uri: \"{uri}\" }} }}"))]));
         assert_eq!(lines, [format!("apps.mongodb.uri: {remedy}")], "{uri}");
     }
+    let unworkable = "{ source: mongodb, mongodb: { uri: \"mongodb://u:hunter2@h/?maxPoolSize=0\", database: admin } }";
+    run(&[(
+        "apps",
+        unworkable,
+        &[
+            "apps.mongodb.uri: can't be connected with: cannot specify maxPoolSize=0; change that option",
+            "apps.mongodb.database: `admin` has no change stream; write a name such as `rtms`",
+        ],
+    )]);
     let names = "{ source: mongodb, mongodb: { database: a/b, collection: \"$x\" } }";
     run(&[(
         "apps",

@@ -38,7 +38,7 @@ use tokio::sync::watch;
 
 use self::cache::CacheFile;
 pub use self::cache::CacheKey;
-pub use self::mongodb::check_uri;
+pub use self::mongodb::{UriFault, check_uri};
 pub(crate) use self::mongodb::{Connected, Connection};
 use self::report::Report;
 pub use self::source::OpTime;

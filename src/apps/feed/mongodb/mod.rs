@@ -25,7 +25,7 @@ pub(crate) use self::client::{Connected, Connection};
 use self::errors::Translator;
 pub(super) use self::origin::origin;
 pub(super) use self::translate::name;
-pub use self::uri::check_uri;
+pub use self::uri::{UriFault, check_uri};
 use super::failure::{Failure, FailureKind};
 use super::source::{Documents, OpTime, Signal, Source, Token};
 use crate::apps::DocId;
