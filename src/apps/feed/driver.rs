@@ -51,7 +51,7 @@ pub(super) async fn drive(
             () = stopped(&mut stop) => break,
             input = slots.next(supervisor.listens(), supervisor.merges()) => input,
         };
-        if matches!(input, Input::Positioned(_) | Input::Opened)
+        if matches!(input, Input::Positioned(_) | Input::Opened(_))
             && let Some(server) = source.server()
         {
             supervisor.status().found_server(server);
@@ -191,7 +191,7 @@ async fn heard(slot: &mut Option<Stream>) -> Input {
         Ok(Some(signal)) => {
             stream.deadline = Instant::now() + WATCHDOG;
             return match signal {
-                Signal::Opened => Input::Opened,
+                Signal::Opened(now) => Input::Opened(now),
                 Signal::Batch(batch) => Input::Batch(batch),
             };
         }

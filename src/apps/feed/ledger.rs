@@ -156,6 +156,11 @@ impl Ledger {
         self.owed.is_empty()
     }
 
+    /// How far the stream has come.
+    pub(super) const fn streamed(&self) -> OpTime {
+        self.streamed
+    }
+
     /// Puts documents that were read in their places; those asked for and not found are gone.
     pub(super) fn reread(&mut self, asked: Vec<DocId>, read: Documents) {
         let mut missing: HashSet<DocId> = asked.into_iter().collect();

@@ -113,8 +113,8 @@ pub struct Batch {
 
 /// What [`Source::follow`] reports.
 pub enum Signal {
-    /// The stream is open.
-    Opened,
+    /// The stream is open, and this was the store's time by then, if it tells: what happened before has yet to come.
+    Opened(Option<OpTime>),
     /// A reply came.
     Batch(Batch),
 }

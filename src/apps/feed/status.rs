@@ -230,6 +230,13 @@ impl Status {
         self.contact.store(self.now(), Ordering::Relaxed);
     }
 
+    /// What is in force was the source's state, and the position where it stood, this long ago.
+    fn known_since(&self, age: Duration) {
+        let mark = self.now().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
+        self.contact.store(mark, Ordering::Relaxed);
+        self.moved.store(mark, Ordering::Relaxed);
+    }
+
     pub(super) fn position_moved(&self) {
         self.moved.store(self.now(), Ordering::Relaxed);
     }
@@ -265,11 +272,10 @@ impl Status {
         self.alarms.fetch_and(!bit(alarm), Ordering::Relaxed);
     }
 
-    /// A full load is in force.
+    /// A full load is in force. What it read first is as old as its beginning.
     pub(super) fn loaded(&self, load: LastLoad) {
         self.details().error = None;
-        self.contact();
-        self.position_moved();
+        self.known_since(load.took);
         self.in_force(load);
     }
 

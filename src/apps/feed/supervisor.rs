@@ -19,7 +19,7 @@ use super::guard::Guard;
 use super::ledger::Ledger;
 use super::merge::Merge;
 use super::report::Report;
-use super::source::{Batch, Documents, Token};
+use super::source::{Batch, Documents, OpTime, Token};
 use super::status::Status;
 use super::words::{Alarm, Phase, ReloadCause};
 use crate::apps::{Apps, DocId};
@@ -43,6 +43,8 @@ pub(super) struct Supervisor {
     state: State,
     /// Our own copy of the place in the stream; `None`: a full load is needed.
     token: Option<Token>,
+    /// What the stream must reach before the store's state is in force; `None`: it has.
+    goal: Option<OpTime>,
     cause: ReloadCause,
     retry: Retry,
     guard: Guard,
@@ -65,6 +67,7 @@ impl Supervisor {
             pace,
             state: State::Waiting,
             token: None,
+            goal: None,
             cause: ReloadCause::Start,
             retry: Retry::default(),
             guard: Guard::default(),
@@ -109,7 +112,7 @@ impl Supervisor {
         match input {
             Input::Positioned(Ok(token)) => self.positioned(token),
             Input::Loaded(Ok(documents)) => self.loaded(documents),
-            Input::Opened => self.opened(),
+            Input::Opened(now) => self.opened(now),
             Input::Batch(batch) => self.batch(batch),
             Input::Read(Ok(documents)) => self.read(documents),
             Input::Compared(Ok(documents)) => self.compared(documents),
@@ -156,8 +159,9 @@ impl Supervisor {
         Vec::new()
     }
 
-    fn opened(&mut self) -> Vec<Command> {
+    fn opened(&mut self, now: Option<OpTime>) -> Vec<Command> {
         self.retry.opened();
+        self.goal = now;
         self.state = State::Following;
         self.status().enter(Phase::Following);
         self.read_owed()
@@ -170,7 +174,9 @@ impl Supervisor {
         if self.retry.delivered() && self.status().recovered() {
             tracing::info!("apps: the stream is well again");
         }
+        let quiet = batch.events.is_empty();
         let gone = self.ledger.batch(batch.events);
+        self.goal = self.goal.filter(|goal| !quiet && self.ledger.streamed() < *goal);
         if batch.token.is_some() && batch.token != self.token {
             self.status().position_moved();
             self.token = batch.token;
@@ -190,9 +196,10 @@ impl Supervisor {
         self.wait(wait)
     }
 
-    /// Nothing is under way: contact, unless documents are in doubt.
+    /// Nothing is under way: contact, unless documents are in doubt, or the stream has yet to tell what happened while
+    /// nobody listened.
     fn settled(&mut self) -> Vec<Command> {
-        if self.ledger.is_certain() {
+        if self.ledger.is_certain() && self.goal.is_none() {
             self.status().contact();
             self.reached();
             self.status().clear(Alarm::Unauthorised);

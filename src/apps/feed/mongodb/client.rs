@@ -137,7 +137,7 @@ impl Default for Observed {
 }
 
 impl Observed {
-    /// A stream was opened, or given up.
+    /// A stream is about to be opened, or is open.
     pub(super) fn streaming(&self, open: bool) {
         self.resumed.store(false, Ordering::Relaxed);
         self.streaming.store(open, Ordering::Relaxed);

@@ -182,8 +182,12 @@ impl Source for MongoSource {
         {
             return failure;
         }
+        let session = match connected.client.start_session().causal_consistency(false).await {
+            Ok(session) => session,
+            Err(error) => return self.failure(&connected, &error),
+        };
         let follower = stream::Follower { collection: &self.collection, observed: &connected.observed, sink };
-        match follower.follow(&database, &after).await {
+        match follower.follow(&database, &after, session).await {
             Err(error) => self.failure(&connected, &error),
             Ok(()) => Failure::new(FailureKind::Transient, "the server closed the stream"),
         }

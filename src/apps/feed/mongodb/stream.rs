@@ -9,8 +9,8 @@ use std::task::Poll;
 use ::mongodb::ClientSession;
 use ::mongodb::Database;
 use ::mongodb::bson::{Document, RawDocumentBuf, deserialize_from_slice, doc, serialize_to_vec};
-use ::mongodb::change_stream::ChangeStream;
 use ::mongodb::change_stream::event::ResumeToken;
+use ::mongodb::change_stream::session::SessionChangeStream;
 use ::mongodb::error::{Error, Result};
 use ::mongodb::options::ReadConcern;
 use futures_util::poll;
@@ -18,8 +18,10 @@ use tokio::sync::mpsc;
 
 use super::super::driver::MAX_AWAIT;
 use super::client::Observed;
-use super::translate;
+use super::{op_time, translate};
 use crate::apps::feed::source::{Batch, Event, Signal, Token};
+
+type Stream = SessionChangeStream<RawDocumentBuf>;
 
 /// The most events that are published at once.
 const LARGEST_BATCH: usize = 1000;
@@ -71,27 +73,29 @@ pub(super) struct Follower<'a> {
 }
 
 impl Follower<'_> {
-    /// Opens the stream after a token and reports until it fails, is closed (`Ok`), or nobody listens.
-    pub(super) async fn follow(&self, database: &Database, after: &Token) -> Result<()> {
+    /// Opens the stream after a token and reports until it fails, is closed (`Ok`), or nobody listens. The session is
+    /// there for the server's time.
+    pub(super) async fn follow(&self, database: &Database, after: &Token, mut session: ClientSession) -> Result<()> {
         let after: ResumeToken = deserialize_from_slice(&after.0)?;
+        // The stream before this one may have been dropped at any point.
+        self.observed.streaming(false);
         let stream = database
             .watch()
             .pipeline(pipeline(self.collection))
             .read_concern(ReadConcern::majority())
             .max_await_time(MAX_AWAIT)
             .resume_after(after)
+            .session(&mut session)
             .await?
             .with_type::<RawDocumentBuf>();
         self.observed.streaming(true);
-        let result = match self.sink.send(Signal::Opened).await {
-            Ok(()) => self.drain(stream).await,
+        match self.sink.send(Signal::Opened(session.operation_time().map(op_time))).await {
+            Ok(()) => self.drain(stream, session).await,
             Err(_) => Ok(()),
-        };
-        self.observed.streaming(false);
-        result
+        }
     }
 
-    async fn drain(&self, mut stream: ChangeStream<RawDocumentBuf>) -> Result<()> {
+    async fn drain(&self, mut stream: Stream, mut session: ClientSession) -> Result<()> {
         let mut events: Vec<Event> = Vec::new();
         let mut token = None;
         loop {
@@ -99,7 +103,7 @@ impl Follower<'_> {
                 // Ready at once: an event of the batch we have. Pending: a request is on its way, so the batch is
                 // complete, and put in force while the server works. The request is never given up half way:
                 // the stream would be worth nothing after that.
-                let mut next = pin!(stream.next_if_any());
+                let mut next = pin!(stream.next_if_any(&mut session));
                 match poll!(next.as_mut()) {
                     Poll::Ready(next) => next,
                     Poll::Pending => {

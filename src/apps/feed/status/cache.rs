@@ -61,9 +61,7 @@ impl Status {
 
     /// What the file holds, known to be current up to `contact`, is in force.
     pub(in crate::apps::feed) fn restored(&self, contact: SystemTime, written: SystemTime) {
-        let mark = self.now().saturating_sub(i64::try_from(age(contact).as_millis()).unwrap_or(i64::MAX));
-        self.contact.store(mark, Ordering::Relaxed);
-        self.moved.store(mark, Ordering::Relaxed);
+        self.known_since(age(contact));
         self.raise(Alarm::FromCache);
         self.with_cache(|cache| {
             cache.written_at = Some(written);

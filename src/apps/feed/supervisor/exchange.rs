@@ -24,8 +24,8 @@ pub(in crate::apps::feed) enum Input {
     Positioned(Result<Token, Failure>),
     /// Everything was read, or not.
     Loaded(Result<Documents, Failure>),
-    /// The stream is open.
-    Opened,
+    /// The stream is open, at this time of the store's, if it tells.
+    Opened(Option<OpTime>),
     /// The stream replied.
     Batch(Batch),
     /// The stream is over.

@@ -48,7 +48,7 @@ fn following() -> Rig {
     let mut rig = started();
     let commands = rig.load(&[(1, "A:s"), (2, "B")], 100);
     assert_eq!(cache_in(&commands), Some(Duration::ZERO), "a load is written at once");
-    rig.give(Input::Opened);
+    rig.give(Input::Opened(None));
     assert_eq!(rig.give(Input::CacheDue), [Command::WriteCache]);
     rig.give(Input::CacheWritten(Ok(SystemTime::now())));
     rig
@@ -173,7 +173,7 @@ async fn no_file_is_no_alarm() {
 async fn the_stream_is_taken_up_at_the_token_and_old_events_are_read_not_applied() {
     let mut rig = restored(&[(1, "A:s"), (2, "B")]);
     rig.reloads();
-    assert!(rig.give(Input::Opened).is_empty());
+    assert!(rig.give(Input::Opened(None)).is_empty());
     let commands = rig.batch(vec![remove(99, 1), remove(100, 2), insert(101, 3, "C")]);
     let Some(Command::Read(asked)) = commands.first() else { panic!("no read: {commands:?}") };
     assert_eq!(asked.len(), 2);
@@ -194,7 +194,7 @@ async fn documents_that_were_owed_a_read_are_read_before_the_stream_is_listened_
     let Input::CacheRead(Ok(Some(mut file))) = cached(&[(1, "A:s")], PATIENCE) else { panic!("no file") };
     file.place.owed = vec![id(1)];
     rig.give(Input::CacheRead(Ok(Some(file))));
-    assert_eq!(rig.give(Input::Opened), [Command::Read(vec![id(1)])]);
+    assert_eq!(rig.give(Input::Opened(None)), [Command::Read(vec![id(1)])]);
     assert!(!rig.supervisor.listens());
     rig.give(Input::Read(Ok(documents(&[(1, "A!")], 150))));
     assert_eq!(rig.states(&["A"]), "disabled");

@@ -3,6 +3,24 @@
 use super::*;
 
 #[tokio::test(start_paused = true)]
+async fn a_stream_that_is_open_again_is_no_contact_before_it_told_what_had_happened() {
+    for last in [vec![insert(200, 4, "D")], vec![]] {
+        let mut rig = Rig::following(&[(1, "A:s")]);
+        rig.fails(FailureKind::Transient);
+        tokio::time::advance(Duration::from_mins(9)).await;
+        rig.give(Input::Woke);
+        rig.give(Input::Opened(Some(OpTime(200))));
+        rig.batch(vec![insert(101, 2, "B")]);
+        rig.batch(vec![insert(199, 3, "C")]);
+        assert_eq!(rig.status.staleness(), Duration::from_mins(9), "A may have been revoked since");
+        rig.batch(last);
+        assert_eq!(rig.status.staleness(), Duration::ZERO);
+        rig.batch(vec![insert(201, 5, "E")]);
+        assert_eq!(rig.status.staleness(), Duration::ZERO);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_broken_stream_is_reopened_from_our_token_and_is_no_reload() {
     let mut rig = Rig::following(&[(1, "A")]);
     rig.batch(vec![insert(101, 2, "B")]);
@@ -17,7 +35,7 @@ async fn a_broken_stream_is_reopened_from_our_token_and_is_no_reload() {
     assert_eq!(rig.states(&["A", "B"]), "open open");
     assert!(rig.status.ready() && rig.reloads().is_empty());
     assert_eq!(rig.status.last_error().unwrap().0, "Transient");
-    rig.give(Input::Opened);
+    rig.give(Input::Opened(None));
     rig.batch(vec![]);
     assert!(rig.status.last_error().is_some(), "one batch proves nothing");
     rig.batch(vec![]);
@@ -46,7 +64,7 @@ async fn lost_history_drops_the_token_and_reloads_after_a_random_time() {
         assert_eq!(rig.give(Input::Woke), [Command::Position], "{n}");
         rig.load(&[(1, "A")], 200);
         assert!(!rig.status.alarm(Alarm::HistoryLost));
-        rig.give(Input::Opened);
+        rig.give(Input::Opened(None));
         rig.batch(vec![]);
         rig.batch(vec![]);
     }
@@ -94,7 +112,7 @@ async fn refused_rights_are_tried_again_on_their_own_schedule_while_serving() {
     assert_eq!(waits, [1, 2, 5, 30, 30, 30]);
     assert!(rig.status.alarm(Alarm::Unauthorised) && rig.status.ready());
     assert_eq!(rig.states(&["A"]), "open");
-    rig.give(Input::Opened);
+    rig.give(Input::Opened(None));
     rig.batch(vec![]);
     assert!(rig.status.alarms().is_empty());
 }
@@ -110,7 +128,7 @@ async fn a_standalone_server_is_said_to_be_one_and_looked_at_every_five_seconds(
         assert_eq!(rig.give(Input::Woke), [Command::Position]);
     }
     rig.load(&[(1, "A")], 100);
-    rig.give(Input::Opened);
+    rig.give(Input::Opened(None));
     rig.batch(vec![]);
     assert!(rig.status.ready() && rig.status.alarms().is_empty());
 }
@@ -134,7 +152,7 @@ async fn a_read_that_fails_is_owed_until_the_stream_is_open_again() {
     assert!(commands.contains(&Command::Close) && wake(&commands).is_some());
     // The batch is not taken back: its events are applied, but for the one that needs the read.
     assert_eq!(rig.give(Input::Woke), [Command::Follow(token(9))]);
-    assert_eq!(rig.give(Input::Opened), [Command::Read(vec![id(7)])]);
+    assert_eq!(rig.give(Input::Opened(None)), [Command::Read(vec![id(7)])]);
     rig.give(Input::Read(Ok(documents(&[(7, "G")], 140))));
     assert_eq!(rig.states(&["A", "B", "G"]), "open open open");
 }
@@ -147,7 +165,7 @@ async fn a_comparison_dies_with_the_stream_and_its_turn_comes_again() {
     assert!(compare_in(&commands).unwrap() > Duration::from_mins(10), "it reads everything: not at every hiccup");
     assert_eq!(compare_in(&rig.give(Input::CompareDue)), Some(Duration::from_secs(5)), "no stream, no comparison");
     rig.give(Input::Woke);
-    rig.give(Input::Opened);
+    rig.give(Input::Opened(None));
     assert_eq!(rig.give(Input::CompareDue), [Command::Compare(OpTime(100))]);
     let commands = rig.give(Input::Compared(Err(failure(FailureKind::Transient))));
     assert!(compare_in(&commands).is_some() && wake(&commands).is_none(), "the stream goes on");

@@ -129,7 +129,7 @@ impl Source for Fake {
         let mut bell = self.bell.subscribe();
         let generation = self.store.lock().unwrap().generation;
         let mut from = usize::from_le_bytes(after.0.as_ref().try_into().unwrap());
-        let _ = sink.send(Signal::Opened).await;
+        let _ = sink.send(Signal::Opened(None)).await;
         loop {
             let (now, silent) = {
                 let store = self.store.lock().unwrap();

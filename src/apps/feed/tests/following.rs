@@ -141,7 +141,7 @@ async fn streams_that_break_again_and_again_are_opened_less_and_less_often() {
         let Some(Command::Wake(wait)) = commands.get(1) else { panic!("{commands:?}") };
         waited += *wait;
         rig.give(Input::Woke);
-        rig.give(Input::Opened);
+        rig.give(Input::Opened(None));
     }
     assert!(waited > Duration::from_secs(20), "{waited:?}");
     rig.batch(vec![]);

@@ -80,7 +80,7 @@ fn restarted(rig: &Rig) -> Option<(Rig, Vec<Command>)> {
     next.supervisor.start();
     next.give(Input::CacheDue);
     next.give(Input::CacheRead(Ok(Some(Cached { place, written, found }))));
-    let commands = next.give(Input::Opened);
+    let commands = next.give(Input::Opened(None));
     Some((next, commands))
 }
 
@@ -93,7 +93,7 @@ fn run(seed: u64, restarts: bool) {
     rig.give(Input::Positioned(Ok(token(0))));
     store.log.drain(..fastrand::usize(0..20));
     rig.give(Input::Loaded(Ok(store.read(None))));
-    rig.give(Input::Opened);
+    rig.give(Input::Opened(None));
     let mut pending: Option<Vec<DocId>> = None;
     let mut highest = in_force(&rig);
     for step in 0..400 {

@@ -86,7 +86,7 @@ impl Rig {
         let mut rig = Self::new();
         assert_eq!(rig.supervisor.start(), [Command::Position]);
         rig.load(apps, 100);
-        assert!(rig.give(Input::Opened).is_empty());
+        assert!(rig.give(Input::Opened(None)).is_empty());
         rig
     }
 

@@ -21,6 +21,23 @@ async fn nothing_is_published_before_the_first_load_is_complete() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_load_is_as_old_as_its_beginning_until_the_stream_has_caught_up() {
+    let mut rig = Rig::new();
+    rig.supervisor.start();
+    rig.give(Input::Positioned(Ok(token(0))));
+    tokio::time::advance(Duration::from_secs(40)).await;
+    rig.give(Input::Loaded(Ok(documents(&[(1, "A")], 100))));
+    assert!(rig.status.ready());
+    assert_eq!(rig.status.staleness(), Duration::from_secs(40));
+    assert_eq!(rig.status.position_age(), Some(Duration::from_secs(40)));
+    rig.give(Input::Opened(Some(OpTime(110))));
+    rig.batch(vec![insert(101, 2, "B")]);
+    assert_eq!(rig.status.staleness(), Duration::from_secs(40));
+    rig.batch(vec![insert(110, 3, "C")]);
+    assert_eq!(rig.status.staleness(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_load_that_fails_half_way_leaves_nothing_and_begins_with_a_new_position() {
     let mut rig = Rig::new();
     rig.supervisor.start();
@@ -108,7 +125,7 @@ async fn a_store_that_tells_no_time_has_every_event_read() {
     let mut rig = Rig::new();
     rig.supervisor.start();
     rig.load(&[(1, "A")], u64::MAX);
-    rig.give(Input::Opened);
+    rig.give(Input::Opened(None));
     assert_eq!(rig.batch(vec![remove(5_000, 1)]), [Command::Read(vec![id(1)])]);
     rig.give(Input::Read(Ok(documents(&[], u64::MAX))));
     assert_eq!(rig.states(&["A"]), "-");
