@@ -32,4 +32,14 @@ impl Failure {
     pub fn new(kind: FailureKind, text: impl Into<String>) -> Self {
         Self { kind, text: text.into() }
     }
+
+    /// The same of a stream that the driver tried to resume by itself, perhaps not where our token is: what was said of
+    /// that place says nothing about ours.
+    #[must_use]
+    pub fn of_another_place(mut self) -> Self {
+        if self.kind == FailureKind::HistoryLost {
+            self.kind = FailureKind::CursorLost;
+        }
+        self
+    }
 }

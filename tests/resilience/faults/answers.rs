@@ -57,17 +57,23 @@ struct Answer {
 }
 
 impl Answer {
-    /// Whether it costs this question's asker its token: a load has none to lose.
-    fn loses_history(&self, question: Question) -> bool {
-        self.loses_history && question != Question::Find
+    /// Whether it costs this question's asker its token, answered once or for some time. A load has none to lose. Of a
+    /// stream that broke it is the driver who asks first, perhaps for another place than ours.
+    fn loses_history(&self, question: Question, once: bool) -> bool {
+        self.loses_history
+            && match question {
+                Question::GetMore => true,
+                Question::Aggregate => !once,
+                Question::Find => false,
+            }
     }
 
-    /// The alarm that stands meanwhile.
+    /// The alarm that stands meanwhile, if it is answered for some time.
     fn alarm(&self, question: Question) -> Option<&'static str> {
         if self.refuses {
             return Some("unauthorised");
         }
-        self.loses_history(question).then_some("history_lost")
+        self.loses_history(question, false).then_some("history_lost")
     }
 }
 
@@ -102,7 +108,7 @@ pub(super) async fn once(question: Question) -> Vec<Line> {
         question.provoke(&mut stand).await;
         question.settled(&stand, &fault, BOUND).await;
         let took = stand.current(&fault, began, BOUND).await;
-        lines.push(end(&mut stand, &fault, took, answer.loses_history(question)).await);
+        lines.push(end(&mut stand, &fault, took, answer.loses_history(question, true)).await);
     }
     lines
 }
@@ -130,7 +136,7 @@ pub(super) async fn for_some_time(question: Question) -> Vec<Line> {
         let over = Instant::now();
         question.settled(&stand, &fault, BOUND).await;
         let took = stand.current(&fault, over, BOUND).await;
-        lines.push(end(&mut stand, &fault, took, answer.loses_history(question)).await);
+        lines.push(end(&mut stand, &fault, took, answer.loses_history(question, false)).await);
     }
     lines
 }

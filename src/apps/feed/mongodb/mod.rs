@@ -188,6 +188,7 @@ impl Source for MongoSource {
         };
         let follower = stream::Follower { collection: &self.collection, observed: &connected.observed, sink };
         match follower.follow(&database, &after, session).await {
+            Err(error) if connected.observed.take_resumed() => self.failure(&connected, &error).of_another_place(),
             Err(error) => self.failure(&connected, &error),
             Ok(()) => Failure::new(FailureKind::Transient, "the server closed the stream"),
         }
