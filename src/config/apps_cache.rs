@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::mistakes::Check;
 use super::settings;
 use super::yaml_path::YamlPath;
-use crate::apps::feed::CacheKey;
+use crate::apps::feed::{CacheKey, is_free_for_cache};
 
 /// The last good state of the apps on disk.
 #[derive(Clone, Default, Deserialize, JsonSchema, Serialize)]
@@ -43,6 +43,10 @@ impl Cache {
             let shown = check.show(at, name);
             let problem = "lies in a folder that can't be written to; let the gateway's user write there";
             check.refuse(at, format!("{shown} {problem}"));
+        }
+        if !check.refused(at) && is_free_for_cache(&path).is_ok_and(|free| !free) {
+            let shown = check.show(at, name);
+            check.refuse(at, format!("{shown} is no apps cache, and would be lost; name a file of its own"));
         }
         Some(path)
     }

@@ -70,6 +70,10 @@ fn both_keys_are_needed_and_the_folder_must_be_there_and_writable() {
         at("absent/apps.cache"),
         ["apps.cache.path: `absent/apps.cache` lies in a folder that doesn't exist; create the folder"]
     );
+    assert_eq!(
+        at("gateway.yaml"),
+        ["apps.cache.path: `gateway.yaml` is no apps cache, and would be lost; name a file of its own"]
+    );
     assert_eq!(at("."), ["apps.cache.path: `.` is no file name; name a file"]);
     // Whoever runs this: nobody makes files there.
     assert_eq!(

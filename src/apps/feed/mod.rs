@@ -37,7 +37,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use self::cache::CacheFile;
-pub use self::cache::CacheKey;
+pub use self::cache::{CacheKey, is_free_for_cache};
 pub use self::mongodb::{UriFault, check_uri};
 pub(crate) use self::mongodb::{Connected, Connection};
 use self::report::Report;

@@ -18,7 +18,8 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use super::CacheKey;
 use super::refusal::Refusal;
 
-const MAGIC: &[u8; 15] = b"rtms-apps-cache";
+/// How every cache file begins.
+pub(super) const MAGIC: &[u8; 15] = b"rtms-apps-cache";
 /// Of the head, of the segments, of what is in them, and of the packed documents there.
 const VERSION: u8 = 1;
 const SALT: usize = 32;

@@ -14,9 +14,9 @@ mod segments;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
-use std::io::{self, BufReader, Write as _};
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read as _, Write as _};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 pub(super) use self::contents::{Cached, Image, Place};
@@ -26,6 +26,25 @@ use self::segments::{Opener, Sealer};
 
 /// How far ahead of this machine's clock a file may be: clocks are set back a little now and then.
 const AHEAD: Duration = Duration::from_mins(5);
+
+/// Whether a cache may be written to this path: nothing stands there, or a cache, however damaged. Anything else is
+/// somebody's, and would be lost.
+///
+/// # Errors
+/// Nobody can tell, as it can't be read.
+pub fn is_free_for_cache(path: &Path) -> io::Result<bool> {
+    let metadata = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        metadata => metadata?,
+    };
+    // A pipe would keep whoever opens it waiting.
+    if !metadata.is_file() {
+        return Ok(false);
+    }
+    let mut start = Vec::new();
+    File::open(path)?.take(head::MAGIC.len() as u64).read_to_end(&mut start)?;
+    Ok(head::MAGIC.starts_with(&start))
+}
 
 /// The cache of one source.
 pub(super) struct CacheFile {
@@ -42,6 +61,9 @@ impl CacheFile {
 
     /// Reads the file; `None`: there is none. Takes a second for a million documents.
     pub(super) fn read(&self, now: SystemTime) -> Result<Option<Cached>, Refusal> {
+        if !is_free_for_cache(&self.path)? {
+            return Err(Refusal::Foreign);
+        }
         let file = match File::open(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file?,
@@ -57,8 +79,11 @@ impl CacheFile {
         Ok(Some(cached))
     }
 
-    /// Writes the file anew. Takes a second for a million documents.
+    /// Writes the file anew, unless another stands in its place. Takes a second for a million documents.
     pub(super) fn write(&self, image: &Image, now: SystemTime) -> io::Result<()> {
+        if !is_free_for_cache(&self.path)? {
+            return Err(io::Error::other("what stands there is no apps cache, and isn't replaced; take it away"));
+        }
         disk::replace(&self.path, |mut file| {
             let created = head::create(&self.key, &self.origin);
             let (seal, head) = created.map_err(|_| io::Error::other("no random numbers"))?;

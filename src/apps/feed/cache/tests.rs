@@ -145,7 +145,25 @@ fn each_cause_is_told_with_its_remedy() {
     assert!(refusal(&changed).starts_with("is damaged"));
     fs::remove_file(&folder.file.path).unwrap();
     fs::create_dir(&folder.file.path).unwrap();
-    assert!(folder.file.read(now()).err().unwrap().to_string().starts_with("can't be read"));
+    assert!(folder.file.read(now()).err().unwrap().to_string().starts_with("is no apps cache"));
+}
+
+#[test]
+fn whatever_is_no_cache_is_neither_waited_for_nor_replaced() {
+    let folder = Folder::written(1);
+    let path = &folder.file.path;
+    let (whole, image) = (folder.bytes(), image(2));
+    for cut in [&whole[..70], &whole[..10], b""] {
+        fs::write(path, cut).unwrap();
+        folder.file.write(&image, now()).unwrap();
+    }
+    fs::write(path, "precious").unwrap();
+    assert!(folder.file.write(&image, now()).unwrap_err().to_string().contains("isn't replaced"));
+    assert_eq!((folder.bytes(), folder.names()), (b"precious".to_vec(), vec!["apps.cache".to_owned()]));
+    fs::remove_file(path).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+    assert!(matches!(folder.file.read(now()), Err(Refusal::Foreign)));
+    assert!(folder.file.write(&image, now()).is_err());
 }
 
 #[test]
