@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 use super::{Command, State, Supervisor};
+use crate::apps::feed::backoff::up_to;
 use crate::apps::feed::cache::schedule::{Mark, Schedule};
 use crate::apps::feed::cache::{Cached, Image, Place, Refusal};
 use crate::apps::feed::merge::Merge;
@@ -118,7 +119,8 @@ impl Supervisor {
             keeper.schedule.restored(mark, Instant::now());
         }
         let mut commands = self.go_on();
-        commands.extend(self.next_comparison());
+        // A database that was away may come back restored, or be another one of the same name: the stream tells of neither.
+        commands.extend(self.next_comparison().map(|_| Command::CompareIn(up_to(self.pace.resync_delay))));
         commands
     }
 
