@@ -16,7 +16,8 @@ const COMPARE_AGAIN: Duration = Duration::from_secs(5);
 
 impl Supervisor {
     pub(super) fn compare(&mut self) -> Vec<Command> {
-        if !matches!(self.state, State::Following) || self.comparing {
+        // What the stream has yet to tell would have to be read once more after the comparison.
+        if !matches!(self.state, State::Following) || self.comparing || self.goal.is_some() {
             return vec![Command::CompareIn(COMPARE_AGAIN)];
         }
         self.comparing = true;

@@ -13,6 +13,7 @@ async fn a_stream_that_is_open_again_is_no_contact_before_it_told_what_had_happe
         rig.batch(vec![insert(101, 2, "B")]);
         rig.batch(vec![insert(199, 3, "C")]);
         assert_eq!(rig.status.staleness(), Duration::from_mins(9), "A may have been revoked since");
+        assert_eq!(rig.give(Input::CompareDue), [Command::CompareIn(Duration::from_secs(5))]);
         rig.batch(last);
         assert_eq!(rig.status.staleness(), Duration::ZERO);
         rig.batch(vec![insert(201, 5, "E")]);
