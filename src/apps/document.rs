@@ -91,13 +91,11 @@ impl Name {
         if let Some(at) = FIELDS.iter().position(|ours| *ours == name) {
             return u8::try_from(at).ok().map(Self::Ours);
         }
-        let folded = |s: &str| s.chars().filter(|c| *c != '_').flat_map(char::to_lowercase).collect::<String>();
         // Longer than our longest name with an underscore between all letters: can't be one of ours.
         if name.len() > 64 {
             return None;
         }
-        let wanted = folded(name);
-        let at = FIELDS.iter().position(|ours| folded(ours) == wanted)?;
+        let at = FIELDS.iter().position(|ours| folded(ours).eq(folded(name)))?;
         u8::try_from(at).ok().map(|at| Self::LookAlike(name.into(), at))
     }
 
@@ -116,6 +114,11 @@ impl Name {
             Self::LookAlike(name, _) => name,
         }
     }
+}
+
+/// A name without case and `_`. Most names are told apart by their first letter.
+fn folded(name: &str) -> impl Iterator<Item = char> {
+    name.chars().filter(|c| *c != '_').flat_map(char::to_lowercase)
 }
 
 /// An app document: its fields that matter, in the order they came.
