@@ -183,11 +183,11 @@ impl Apps {
     /// Puts a whole document in the place of its `_id` (insert, replace, or a point read).
     pub fn upsert(&mut self, id: &DocId, document: &Document) -> Applied {
         let record = document.pack();
-        let reading = reading::read(document, self.encoding);
-        if self.entry(id).is_some_and(|entry| entry.record() == record.bytes()) {
-            return self.unchanged(id, reading);
+        if let Some(entry) = self.entry(id).filter(|entry| entry.record() == record.bytes()) {
+            return self.unchanged(id, entry, document);
         }
         let before = self.entry(id).cloned();
+        let reading = reading::read(document, self.encoding);
         self.take_out(id);
         self.put_in(id, &record, reading, before.as_deref())
     }
@@ -228,10 +228,13 @@ impl Apps {
         self.documents.get(id, |app| app.is_owned_by(id))
     }
 
-    fn unchanged(&self, id: &DocId, reading: Reading) -> Applied {
-        let Reading { app_id, fault, .. } = reading;
-        let contested = app_id.as_deref().is_some_and(|a| self.contested.get(a).is_some_and(|c| c.contains(id)));
-        Applied { app_id, fault: fault.or(contested.then_some(Fault::Duplicate)), changed: false }
+    /// Most documents of a comparison: no key is prepared for them.
+    fn unchanged(&self, id: &DocId, entry: &App, document: &Document) -> Applied {
+        let unusable = matches!(entry.policy, Policy::Unusable);
+        let fault = unusable.then(|| reading::read(document, self.encoding).fault).flatten();
+        let contested = entry.id().is_some_and(|a| self.contested.get(a).is_some_and(|c| c.contains(id)));
+        let fault = fault.or(contested.then_some(Fault::Duplicate));
+        Applied { app_id: entry.id().map(Into::into), fault, changed: false }
     }
 
     fn put_in(&mut self, id: &DocId, record: &Record, reading: Reading, before: Option<&App>) -> Applied {
