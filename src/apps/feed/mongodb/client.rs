@@ -96,6 +96,8 @@ pub(super) struct Observed {
     resumed: AtomicBool,
     /// No server is left that the driver would ask.
     deserted: watch::Sender<bool>,
+    /// What the driver remembers of the cluster is none of this one's.
+    misled: AtomicBool,
     found: Mutex<Option<ServerKind>>,
 }
 
@@ -131,6 +133,7 @@ impl Default for Observed {
             streaming: AtomicBool::new(false),
             resumed: AtomicBool::new(false),
             deserted: watch::channel(false).0,
+            misled: AtomicBool::new(false),
             found: Mutex::new(None),
         }
     }
@@ -146,6 +149,17 @@ impl Observed {
     /// Whether the driver resumed the stream since the last question.
     pub(super) fn take_resumed(&self) -> bool {
         self.resumed.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whether nothing more is to be had of this client.
+    pub(super) fn is_spent(&self) -> bool {
+        self.is_deserted() || self.misled.load(Ordering::Relaxed)
+    }
+
+    /// The servers refuse the time that the driver sends along with everything. It has it from a cluster that was
+    /// here before, and never forgets it.
+    pub(super) fn misled(&self) {
+        self.misled.store(true, Ordering::Relaxed);
     }
 
     /// Whether the driver has struck every server off its list, for being no member of the replica set asked for:

@@ -10,6 +10,9 @@ use super::{Failure, FailureKind};
 pub(super) const STANDALONE: &str =
     "the server is not a replica set, so it has no change stream; start it as one (a single member will do)";
 
+/// The time's signature isn't ours, the time is far ahead, the key that it was signed with isn't known.
+const FOREIGN_TIME: [i32; 3] = [204, 205, 211];
+
 /// The longest text that goes into logs and `/status`.
 const LONGEST: usize = 400;
 
@@ -27,6 +30,11 @@ impl Translator<'_> {
         if matches!(*error.kind, ErrorKind::ServerSelection { .. }) && self.observed.is_some_and(Observed::is_deserted)
         {
             return self.nobody();
+        }
+        if let (ErrorKind::Command(c), Some(observed)) = (&*error.kind, self.observed)
+            && FOREIGN_TIME.contains(&c.code)
+        {
+            observed.misled();
         }
         match kind(error) {
             FailureKind::Standalone => Failure::new(FailureKind::Standalone, STANDALONE),
@@ -130,6 +138,8 @@ const fn of_code(code: i32) -> FailureKind {
 
 #[cfg(test)]
 mod tests {
+    use ::mongodb::bson::{deserialize_from_document, doc};
+
     use super::*;
 
     #[test]
@@ -148,6 +158,17 @@ mod tests {
         }
         assert_eq!(of_code(40573), FailureKind::Standalone);
         assert_eq!(of_code(10334), FailureKind::Unlisted);
+    }
+
+    #[test]
+    fn a_client_that_remembers_another_clusters_time_is_spent() {
+        for (code, spent) in [(91, false), (204, true), (205, true), (211, true)] {
+            let observed = Observed::default();
+            let translator = Translator { secrets: &[], observed: Some(&observed) };
+            let refusal = deserialize_from_document(doc! { "code": code, "codeName": "", "errmsg": "" }).unwrap();
+            translator.failure(&Error::from(ErrorKind::Command(refusal)));
+            assert_eq!(observed.is_spent(), spent, "{code}");
+        }
     }
 
     #[test]

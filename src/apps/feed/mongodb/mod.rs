@@ -38,7 +38,7 @@ pub(super) struct MongoSource {
     connection: Connection,
     database: String,
     collection: String,
-    /// Made at the first use, as `mongodb+srv` asks the DNS; made anew when it has no server left to ask.
+    /// Made at the first use, as `mongodb+srv` asks the DNS; made anew when nothing more is to be had of it.
     connected: Mutex<Option<Connected>>,
     reads: Mutex<Reads>,
     /// What reads must not fall behind while there was no position yet.
@@ -69,7 +69,7 @@ impl MongoSource {
 
     async fn connected(&self) -> Result<Connected, Failure> {
         let mut slot = self.connected.lock().await;
-        if let Some(connected) = slot.as_ref().filter(|c| !c.observed.is_deserted()) {
+        if let Some(connected) = slot.as_ref().filter(|c| !c.observed.is_spent()) {
             return Ok(connected.clone());
         }
         let observed = Arc::new(Observed::default());
