@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use mongodb::bson::doc;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -174,6 +175,27 @@ async fn an_old_cache_answers_nobody_under_when_stale_reject() {
     assert_eq!(answer.verdict(), (503, "1".into()));
     assert_eq!(gateway.ask(&get("/public/x")).await.status, 200);
     gateway.counted("rtms_errors_total", &[("reason", "apps_stale")], 1).await;
+}
+
+#[tokio::test]
+async fn what_was_revoked_during_a_long_absence_is_never_accepted_under_when_stale_reject() {
+    let mut place = Place::new().await;
+    stop(place.gateway(KEY).start().await).await;
+    // So much that the stream takes a while to come to the revocation.
+    let many = (0..4000).map(|n| doc! { "appId": format!("T{n}"), "jwt_secretkey": "s" });
+    place.mongo.apps().insert_many(many).await.expect("many apps");
+    place.mongo.set_secret(APP, "changed").await;
+    place.mongo.kill();
+    let rules = place.gateway(KEY).set("/apps/when_stale", "reject".into());
+    let gateway = rules.set("/apps/max_staleness", "1s".into()).launch().await;
+    poll::until_true("stale", async || gateway.readyz().await.1.contains("stale")).await;
+    place.mongo.restart().await;
+    poll::until_true("revoked", async || {
+        let (status, _) = gateway.verdict(APP, &tokens::good()).await;
+        assert!([503, 401].contains(&status), "{status}");
+        status == 401
+    })
+    .await;
 }
 
 #[tokio::test]
