@@ -38,8 +38,8 @@ use tokio::sync::watch;
 
 use self::cache::CacheFile;
 pub use self::cache::{CacheKey, is_free_for_cache};
-pub use self::mongodb::{UriFault, check_uri};
 pub(crate) use self::mongodb::{Connected, Connection};
+pub use self::mongodb::{UriFault, check_uri};
 use self::report::Report;
 pub use self::source::OpTime;
 pub use self::status::{CacheStatus, LastLoad, Status, Unusable};

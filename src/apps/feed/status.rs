@@ -4,16 +4,16 @@
 //! wall-clock times are for display only. [`Status::stale`] is an atomic load, so a request may ask it.
 
 mod cache;
+mod progress;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub use self::cache::CacheStatus;
-use super::source::OpTime;
+use self::progress::Progress;
 use super::words::{Alarm, Phase, ReloadCause, SourceKind};
 use crate::apps::Counts;
 
@@ -64,8 +64,7 @@ pub struct Status {
     moved: AtomicI64,
     ready: AtomicBool,
     alarms: AtomicU8,
-    /// Everything written up to this moment is in force. Sent anew with every publish, moved or not.
-    progress: watch::Sender<OpTime>,
+    progress: Progress,
     details: Mutex<Details>,
 }
 
@@ -78,7 +77,7 @@ impl Status {
             moved: AtomicI64::new(0),
             ready: AtomicBool::new(false),
             alarms: AtomicU8::new(0),
-            progress: watch::channel(OpTime::default()).0,
+            progress: Progress::default(),
             details: Mutex::default(),
         }
     }
@@ -120,13 +119,6 @@ impl Status {
             Some((text, _)) => format!("apps are not loaded yet: {text}; trying again{cache}"),
             None => format!("apps are not loaded yet: {} ({}){cache}", details.phase().as_str(), self.source.as_str()),
         })
-    }
-
-    /// Up to which moment everything written is in force, by the store's clock, as far as the stream tells; the receiver
-    /// wakes with every publish. A full load says nothing of its moment.
-    #[must_use]
-    pub fn progress(&self) -> watch::Receiver<OpTime> {
-        self.progress.subscribe()
     }
 
     /// For how long the snapshot hasn't been known to be current; before the first load: since the start.
@@ -297,16 +289,7 @@ impl Status {
         }
         details.lag = lag.or(details.lag);
         drop(details);
-        self.progress.send_modify(|_| {});
-    }
-
-    /// Everything written up to this moment is in force.
-    pub(super) fn in_force_through(&self, at: OpTime) {
-        self.progress.send_if_modified(|through| {
-            let later = at > *through;
-            *through = at.max(*through);
-            later
-        });
+        self.progress.tick();
     }
 }
 
