@@ -72,6 +72,9 @@ configure() {
 listeners:
   - address: $gateway
 admin: { address: $admin }
+profiles:
+  address: $profiles
+  tokens: [ { name: demo, token: "\${RTMS_PROFILES_TOKEN}", scope: write } ]
 apps:
   source: mongodb
   mongodb: { uri: "\${MONGODB_URI}", database: $DEMO_DATABASE, collection: apps }
@@ -92,8 +95,9 @@ YAML
 start_gateway() {
     gateway=127.0.0.1:$(port 8080)
     admin=127.0.0.1:$(port 9901)
+    profiles=127.0.0.1:$(port 9902)
     configure
-    say "starting the gateway on $gateway, its admin pages on $admin"
+    say "starting the gateway on $gateway, its admin pages on $admin, app profiles on $profiles"
     start gateway "$target/release/rtms-gateway" run -c "$run/gateway.yaml"
 }
 
@@ -103,6 +107,7 @@ stay_up() {
 The demo stays up; Ctrl-C stops it.
   gateway    http://$gateway/rtmsAPI/api/v1/app/TR21063826/setuserid
   admin      http://$admin/status  /metrics  /readyz
+  profiles   http://$profiles/api/v1/apps  with the token $RTMS_PROFILES_TOKEN
   database   $DEMO_DATABASE.apps${shown_uri:+ at $shown_uri}
   settings   $run/gateway.yaml    access log  $run/access.log
 A token for the app:
@@ -122,6 +127,9 @@ say 'building (release)'
 
 export DEMO_DATABASE=rtms_demo DEMO_SECRET=a-secret-of-the-demo-with-48-bytes-of-length-000
 export DEMO_USER=67deb017-5038-4832-a6b9-aa7e00987b6f DEMO_GATEWAY="$target/release/rtms-gateway"
+# A token for this run alone.
+RTMS_PROFILES_TOKEN=$("$venv/bin/python" -c 'import secrets; print(secrets.token_urlsafe(24))')
+export RTMS_PROFILES_TOKEN
 mkdir -p "$root/.demo"
 run=$(mktemp -d "$root/.demo/XXXXXX")
 # A URI of the user's own may carry a password: it is not repeated.
@@ -129,7 +137,7 @@ shown_uri=
 start_database
 if [[ $MONGODB_URI == mongodb://127.0.0.1:* ]]; then shown_uri=$MONGODB_URI; fi
 start_upstream
-steps app
 start_gateway
-steps show "$gateway" "$admin"
+steps app "$admin" "$profiles"
+steps show "$gateway" "$admin" "$profiles"
 if [ "${ONCE:-}" != 1 ]; then stay_up; fi

@@ -1,8 +1,9 @@
 """The steps of the demo: called by scripts/demo.sh, with the Python of the build folder's private environment.
 
     port WANTED           prints WANTED if that port is free on 127.0.0.1, else one that is
-    app                   writes the customer's app into the collection
-    show GATEWAY ADMIN    sends the customer's request five ways and checks every answer
+    app ADMIN PROFILES    waits for the gateway and registers the customer's app through the app profiles API
+    show GATEWAY ADMIN PROFILES
+                          sends the customer's request in every way and checks every answer
 """
 
 import base64
@@ -48,10 +49,29 @@ def collection():
     return client[os.environ["DEMO_DATABASE"]]["apps"]
 
 
-def write_app() -> None:
+def register(admin: str, profiles: str) -> None:
+    """Creates the app; in a database of the user's own, one that an earlier demo left is made anew."""
+    wait_ready(admin)
     document = {"appId": APP, "appName": "the customer's example", "jwt_secretkey": os.environ["DEMO_SECRET"]}
-    collection().replace_one({"appId": APP}, document, upsert=True)
-    print(f"wrote app {APP} with a jwt_secretkey into the collection apps")
+    status, profile = call(profiles, "POST", "/api/v1/apps?wait=applied", document)
+    if status == 409:
+        call(profiles, "DELETE", f"/api/v1/apps/{APP}")
+        status, profile = call(profiles, "POST", "/api/v1/apps?wait=applied", document)
+    print(f"POST http://{profiles}/api/v1/apps?wait=applied\n  -> {status} {json.dumps(profile)}")
+    if status not in (200, 201) or not profile["in_force"]:
+        raise Failed("the app could not be registered")
+
+
+def call(profiles: str, method: str, path: str, body: dict | None = None) -> tuple[int, dict]:
+    """A call of the app profiles API."""
+    headers = {"Authorization": f"Bearer {os.environ['RTMS_PROFILES_TOKEN']}", "Content-Type": "application/json"}
+    connection = http.client.HTTPConnection(profiles, timeout=DEADLINE)
+    try:
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read() or "{}")
+    finally:
+        connection.close()
 
 
 def token(app: str, secret: str) -> str:
@@ -149,8 +169,23 @@ def new_app(gateway: str) -> None:
     apps.delete_one({"appId": app})
 
 
+def rotate(gateway: str, profiles: str) -> None:
+    """A sixth step: the app gets another secret, and nobody who holds yesterday's tokens is turned away."""
+    old, new = os.environ["DEMO_SECRET"], secrets.token_urlsafe(32)
+    body = {"jwt_secretkey": new, "overlap": "1h"}
+    status, profile = call(profiles, "POST", f"/api/v1/apps/{APP}/rotate?wait=applied", body)
+    if status != 200:
+        raise Failed(f"the secret could not be rotated: {status} {profile}")
+    until = profile["previous_expires_at"]
+    print(f"\n    rotated the secret of {APP} through the API: the one before it is good until {until}")
+    show("6a. a token of the new secret", gateway, APP, token(APP, new), 200, SUCCESS)
+    show("6b. a token of the secret before it", gateway, APP, token(APP, old), 200, SUCCESS)
+    restore = {"jwt_secretkey": old, "jwt_secretkey_previous": None, "previous_expires_at": None}
+    call(profiles, "PATCH", f"/api/v1/apps/{APP}?wait=applied", restore)
+
+
 def metrics(admin: str) -> None:
-    wanted = ("rtms_requests_total", "rtms_rejections_total", "rtms_apps{", "rtms_apps_changes_total")
+    wanted = ("rtms_requests_total", "rtms_rejections_total", "rtms_key_matches_total", "rtms_apps{", "rtms_apps_changes_total")
     wanted += ("rtms_apps_propagation_seconds_sum", "rtms_apps_propagation_seconds_count", "rtms_apps_staleness")
     print(f"\nfrom http://{admin}/metrics:")
     for line in get(admin, "/metrics")[1].splitlines():
@@ -158,14 +193,14 @@ def metrics(admin: str) -> None:
             print(f"  {line}")
 
 
-def run(gateway: str, admin: str) -> None:
-    wait_ready(admin)
+def run(gateway: str, admin: str, profiles: str) -> None:
     secret = os.environ["DEMO_SECRET"]
     show("1. a good token", gateway, APP, token(APP, secret), 200, SUCCESS)
     show("2. no token", gateway, APP, None, 401, MISSING)
     show("3. a token signed with another secret", gateway, APP, token(APP, secret[::-1]), 401, INVALID)
     show("4. the expired token of the customer's document", gateway, APP, expired_token(APP, secret), 401, EXPIRED)
     new_app(gateway)
+    rotate(gateway, profiles)
     metrics(admin)
     print("\nall answers are as they must be")
 
@@ -175,10 +210,10 @@ def main(words: list[str]) -> int:
         match words:
             case ["port", wanted]:
                 print(port(int(wanted)))
-            case ["app"]:
-                write_app()
-            case ["show", gateway, admin]:
-                run(gateway, admin)
+            case ["app", admin, profiles]:
+                register(admin, profiles)
+            case ["show", gateway, admin, profiles]:
+                run(gateway, admin, profiles)
             case _:
                 print(__doc__, file=sys.stderr)
                 return 2
