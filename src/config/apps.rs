@@ -219,7 +219,7 @@ impl File {
         match std::fs::read(&path) {
             Ok(text) => check.warn_of(&name, apps_file::faults(&text, list::is_json(&path), encoding)),
             // It is read as soon as it is there.
-            Err(error) => check.warn(&at, check.unreadable(&at, &name, &error)),
+            Err(error) => check.warn(&at, &check.unreadable(&at, &name, &error)),
         }
         Some(settings::AppsSource::File { path })
     }

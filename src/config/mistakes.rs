@@ -20,6 +20,23 @@ pub struct Mistake {
     pub problem: String,
 }
 
+impl Mistake {
+    /// What a file says may stand in its parts, too: control characters are written as escapes, so that a mistake is one
+    /// line and does nothing to a terminal.
+    #[must_use]
+    pub fn new(file: &Path, path: &str, problem: &str) -> Self {
+        Self { file: one_line(&file.display().to_string()), path: one_line(path), problem: one_line(problem) }
+    }
+}
+
+fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { line.extend(c.escape_debug()) } else { line.push(c) }
+    }
+    line
+}
+
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, path, problem } = self;
@@ -103,15 +120,14 @@ impl Check {
     }
 
     /// Notes something that doesn't keep the gateway from starting.
-    pub fn warn(&mut self, at: &YamlPath, problem: String) {
-        self.warnings.push(Mistake { file: self.file.display().to_string(), path: at.to_string(), problem });
+    pub fn warn(&mut self, at: &YamlPath, problem: &str) {
+        self.warnings.push(Mistake::new(&self.file, &at.to_string(), problem));
     }
 
     /// Notes what is wrong with another file, which doesn't keep the gateway from starting.
     pub fn warn_of(&mut self, file: &str, faults: impl IntoIterator<Item = (String, String)>) {
-        let mistake = |(path, problem)| Mistake { file: self.named(file).display().to_string(), path, problem };
-        let warnings: Vec<Mistake> = faults.into_iter().map(mistake).collect();
-        self.warnings.extend(warnings);
+        let file = self.named(file);
+        self.warnings.extend(faults.into_iter().map(|(path, problem)| Mistake::new(&file, &path, &problem)));
     }
 
     /// Whether something at, above or beneath a path was refused.
@@ -189,12 +205,10 @@ impl Check {
     /// Everything found, in the order of the document, and the warnings.
     #[must_use]
     pub fn finish(self, document: &Node) -> (Vec<Mistake>, Vec<Mistake>) {
-        let file = self.file.display().to_string();
         let mut found: Vec<_> =
             self.found.into_iter().map(|(at, problem)| (order(&at, document), at, problem)).collect();
         found.sort_by(|a, b| a.0.cmp(&b.0));
-        let mistake =
-            |(_, at, problem): (_, YamlPath, _)| Mistake { file: file.clone(), path: at.to_string(), problem };
+        let mistake = |(_, at, problem): (_, YamlPath, String)| Mistake::new(&self.file, &at.to_string(), &problem);
         (found.into_iter().map(mistake).collect(), self.warnings)
     }
 }
@@ -243,6 +257,16 @@ mod tests {
         check.refuse(&apps, "is a number; it must be a mapping");
         check.missing(&apps.key("source"), "say where");
         assert_eq!(check.count(), 1);
+    }
+
+    #[test]
+    fn a_mistake_is_one_line_whatever_the_file_says() {
+        let mut check = Check::new(Path::new("g\n.yaml"));
+        check.refuse(&YamlPath::default().key("a\u{1b}"), "`x\r\ny\u{85}é` is no name");
+        check.warn_of("b\n", [("[0]\n".to_owned(), "is\todd".to_owned())]);
+        let (found, warnings) = check.finish(&Node::Null);
+        assert_eq!(found[0].to_string(), r#"g\n.yaml: "a\u{1b}": `x\r\ny\u{85}é` is no name"#);
+        assert_eq!(warnings[0].to_string(), r"b\n: [0]\n: is\todd");
     }
 
     #[test]

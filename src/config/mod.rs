@@ -101,17 +101,23 @@ pub struct Loaded {
 /// # Errors
 /// Every mistake there is, in the order of the file, and what is wrong with the apps file; at least one.
 pub fn load(path: &Path, env: Env<'_>) -> Result<Loaded, Mistakes> {
-    let file = path.display().to_string();
-    let whole = |path: String, problem: String| Mistakes::from(vec![Mistake { file: file.clone(), path, problem }]);
     let bytes = std::fs::read(path)
-        .map_err(|error| whole(String::new(), format!("can't be read ({}); name a YAML file", error.kind())))?;
-    let text = std::str::from_utf8(&bytes).map_err(|error| {
+        .map_err(|error| whole(path, "", &format!("can't be read ({}); name a YAML file", error.kind())))?;
+    parse(&bytes, path, env)
+}
+
+/// Reads the bytes of a configuration file that is named `path`.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(bytes: &[u8], path: &Path, env: Env<'_>) -> Result<Loaded, Mistakes> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
         let line = bytes.iter().take(error.valid_up_to()).filter(|b| **b == b'\n').count() + 1;
-        whole(format!("line {line}"), "is not UTF-8; save the file as UTF-8".to_owned())
+        whole(path, &format!("line {line}"), "is not UTF-8; save the file as UTF-8")
     })?;
     let mut document = tree::parse(text).map_err(|tree::Syntax { at, problem }| {
         let at = at.map(|(line, column)| format!("line {line}, column {column}")).unwrap_or_default();
-        whole(at, problem)
+        whole(path, &at, &problem)
     })?;
     let original = document.clone();
     let mut check = Check::new(path);
@@ -120,12 +126,17 @@ pub fn load(path: &Path, env: Env<'_>) -> Result<Loaded, Mistakes> {
     match settings {
         Some(settings) if mistakes.is_empty() => Ok(Loaded { settings, warnings: warnings.into() }),
         // Whatever couldn't be settled was refused; this is for the compiler.
-        None if mistakes.is_empty() => Err(whole(String::new(), "can't be used; see the reference".to_owned())),
+        None if mistakes.is_empty() => Err(whole(path, "", "can't be used; see the reference")),
         _ => {
             mistakes.extend(warnings);
             Err(mistakes.into())
         }
     }
+}
+
+/// The one mistake of a file that can't be read any further.
+fn whole(file: &Path, path: &str, problem: &str) -> Mistakes {
+    vec![Mistake::new(file, path, problem)].into()
 }
 
 fn read(document: &mut Node, env: Env<'_>, check: &mut Check) -> Option<Settings> {
