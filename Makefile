@@ -1,6 +1,6 @@
 # The verbs of this repository. `make help` lists them; CI runs the same ones.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all soak lint bench audit clean
+.PHONY: help setup demo test test-all fuzz soak lint bench audit clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -14,18 +14,26 @@ demo: setup ## the customer's example over real sockets; stays up (ONCE=1: stops
 test: setup ## the core suite: unit, integration, security, configuration, clients, judging, model, resilience
 	cargo test --locked
 
-test-all: test ## everything CI tests: `test`, Node's reading of what is forwarded, pages in a real browser (installs both)
+test-all: test ## everything CI tests: `test`, Node's reading of what is forwarded, a real browser (installs both), `fuzz`
 	@scripts/setup.sh all
 	cargo test --locked --test node --test browser
+	@scripts/fuzz.sh
+
+fuzz: ## every fuzz target for a minute (FUZZ_SECONDS=60), from the seeds in fuzz/corpus; docs/fuzzing.md
+	@scripts/setup.sh fuzz
+	@scripts/fuzz.sh
 
 soak: setup ## the feed against its model, through random changes and faults, for HOURS=1 (or SECONDS=)
 	@scripts/soak.sh "$(or $(SECONDS),$$(( $(or $(HOURS),1) * 3600 )))"
 
-lint: setup ## formatting, clippy, and the judging core built without the server
+lint: setup ## formatting, clippy (fuzz targets too), and the judging core built without the server
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
 	cargo clippy --test browser --test node --locked -- -D warnings
 	cargo check --lib --no-default-features --locked
+	@scripts/setup.sh fuzz
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
+	cargo clippy --all-targets --locked --manifest-path fuzz/Cargo.toml --target-dir "$${CARGO_TARGET_DIR:-target}/fuzz" -- -D warnings
 
 bench: setup ## what following the database and holding many apps cost (prints the tables of docs/feed.md)
 	cargo bench --locked --bench apps
@@ -37,4 +45,4 @@ audit: ## licences, sources and bans of the dependencies (cargo-deny)
 
 clean: ## remove everything that was built or downloaded into the build folder
 	cargo clean
-	rm -rf .demo
+	rm -rf .demo fuzz/target fuzz/artifacts

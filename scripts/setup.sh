@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what building and testing need and this machine lacks: a C compiler, make, pkg-config and cmake by
 # apt-get, and SecantusDB (a MongoDB-compatible server for tests and the demo) in a private Python environment
-# inside the build folder. With `all`, also Chromium and Node, for the tests with those. Says what it does; does nothing,
-# fast, where all is there.
+# inside the build folder. With `fuzz`, also a C++ compiler, which libFuzzer is built with; with `all`, that and Chromium
+# and Node, for the tests with those. Says what it does; does nothing, fast, where all is there.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -67,16 +67,25 @@ python_tools() {
     stamp >"$venv/stamp"
 }
 
+# libFuzzer is C++.
+fuzz_tools() {
+    have c++ || have g++ || apt_install g++
+}
+
 # What only `make test-all` needs: a browser, under any of the names that the tests look for, and Node.
 all_tools() {
     have chromium || have chromium-browser || have google-chrome || apt_install chromium
     have node || apt_install nodejs
+    fuzz_tools
 }
 
 case ${1:-} in
-    '' | all) ;;
-    *) die "unknown argument: $1   (usage: scripts/setup.sh [all])" ;;
+    '' | fuzz | all) ;;
+    *) die "unknown argument: $1   (usage: scripts/setup.sh [fuzz | all])" ;;
 esac
 system_tools
 python_tools
-if [ "${1:-}" = all ]; then all_tools; fi
+case ${1:-} in
+    fuzz) fuzz_tools ;;
+    all) all_tools ;;
+esac

@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    #[cfg(feature = "server")]
+    #[cfg(feature = "reference")]
     fn agrees_with_ring_at_every_length_around_a_block() {
         for key_len in [1, 31, 32, 63, 64, 65, 130] {
             let secret = vec![7u8; key_len];

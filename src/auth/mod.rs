@@ -5,7 +5,7 @@
 pub mod bearer;
 pub mod binding;
 pub mod decision;
-#[cfg(feature = "server")]
+#[cfg(feature = "reference")]
 pub mod provider;
 pub mod rejection;
 #[cfg(feature = "server")]
