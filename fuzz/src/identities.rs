@@ -113,7 +113,7 @@ fn run_body(body: &[u8]) {
     }
     let json = match Json::read(body) {
         Ok(json @ Json::Object(_)) => json,
-        Err(Refused::Range) => return,
+        Err(Refused::Range | Refused::Depth) => return,
         Err(Refused::Malformed(error)) => panic!("taken, and refused by `serde_json`: {error}"),
         Ok(other) => panic!("no object: {other:?}"),
     };

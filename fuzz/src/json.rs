@@ -28,6 +28,8 @@ pub enum Json {
 pub enum Refused {
     /// A number beyond what an `f64` holds: JSON all the same, by RFC 8259, and no bound of this gateway's.
     Range,
+    /// More levels than `serde_json` reads: it stops at 127, this gateway after 128.
+    Depth,
     /// Anything else.
     Malformed(serde_json::Error),
 }
@@ -38,12 +40,10 @@ impl Json {
     /// # Errors
     /// What `serde_json` refuses.
     pub fn read(text: &[u8]) -> Result<Self, Refused> {
-        serde_json::from_slice(text).map_err(|error| {
-            if error.to_string().starts_with("number out of range") {
-                Refused::Range
-            } else {
-                Refused::Malformed(error)
-            }
+        serde_json::from_slice(text).map_err(|error| match error.to_string() {
+            text if text.starts_with("number out of range") => Refused::Range,
+            text if text.starts_with("recursion limit exceeded") => Refused::Depth,
+            _ => Refused::Malformed(error),
         })
     }
 

@@ -119,7 +119,7 @@ fn reading(token: &str, part: usize) -> Option<Json> {
     let part = token.split('.').nth(part).expect("three parts");
     match Json::read(&URL_SAFE_NO_PAD.decode(part).expect("base64url")) {
         Ok(json @ Json::Object(_)) => Some(json),
-        Err(Refused::Range) => None,
+        Err(Refused::Range | Refused::Depth) => None,
         Err(Refused::Malformed(error)) => panic!("`serde_json` refuses it: {error}"),
         Ok(other) => panic!("no object: {other:?}"),
     }
