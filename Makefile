@@ -11,12 +11,12 @@ setup: ## install what building and testing need and is missing (cmake, a test d
 demo: setup ## the customer's example over real sockets; stays up (ONCE=1: stops; MONGODB_URI: your database)
 	@ONCE="$(ONCE)" scripts/demo.sh
 
-test: setup ## the core suite: unit, integration, security, configuration, clients, judging, model, resilience
+test: setup ## the core suite: unit, integration, security, configuration, clients, judging, profiles, model, resilience
 	cargo test --locked
 
-test-all: test ## everything CI tests: `test`, Node's reading of what is forwarded, a real browser (installs both), `fuzz`
+test-all: test ## everything CI tests: `test`, Node's reading, a real browser, Schemathesis (installs them), `fuzz`
 	@scripts/setup.sh all
-	cargo test --locked --test node --test browser
+	cargo test --locked --test node --test browser --test schemathesis
 	@scripts/fuzz.sh
 
 fuzz: ## every fuzz target for a minute (FUZZ_SECONDS=60), from the seeds in fuzz/corpus; docs/fuzzing.md
@@ -29,7 +29,7 @@ soak: setup ## the feed against its model, through random changes and faults, fo
 lint: setup ## formatting, clippy (fuzz targets too), and the judging core built without the server
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
-	cargo clippy --test browser --test node --locked -- -D warnings
+	cargo clippy --test browser --test node --test schemathesis --locked -- -D warnings
 	cargo check --lib --no-default-features --locked
 	@scripts/setup.sh fuzz
 	cargo fmt --check --manifest-path fuzz/Cargo.toml

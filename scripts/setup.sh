@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Installs what building and testing need and this machine lacks: a C compiler, make, pkg-config and cmake by
 # apt-get, and SecantusDB (a MongoDB-compatible server for tests and the demo) in a private Python environment
-# inside the build folder. With `fuzz`, also a C++ compiler, which libFuzzer is built with; with `all`, that and Chromium
-# and Node, for the tests with those. Says what it does; does nothing, fast, where all is there.
+# inside the build folder. With `fuzz`, also a C++ compiler, which libFuzzer is built with; with `all`, that, Chromium,
+# Node and Schemathesis, for the tests with those. Says what it does; does nothing, fast, where all is there.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 database='SecantusDB==0.7.0b3'
+schemathesis='schemathesis==4.32.5'
 
 # Runs a command as root: as it is, or by a sudo that asks nothing.
 as_root() {
@@ -76,6 +77,11 @@ fuzz_tools() {
 all_tools() {
     have chromium || have chromium-browser || have google-chrome || apt_install chromium
     have node || apt_install nodejs
+    if [ ! -x "$venv/bin/schemathesis" ]; then
+        say "installing $schemathesis in $venv"
+        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$schemathesis" >&2 ||
+            die "pip could not install $schemathesis; it needs a reachable package index"
+    fi
     fuzz_tools
 }
 
