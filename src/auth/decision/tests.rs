@@ -14,6 +14,8 @@ const SECRET: &str = "the-secret-of-the-app-0123456789abcdef";
 const OLD: &str = "the-secret-before-it-0123456789abcdef";
 const NOW: i64 = 1_700_000_000;
 
+mod work;
+
 /// A judgement to be made, with everything about it good unless changed.
 struct Case {
     document: Document,
