@@ -23,3 +23,4 @@ mod secrets;
 mod spoofing;
 mod table;
 mod target;
+mod uniform;
