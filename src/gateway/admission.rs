@@ -11,6 +11,7 @@ use pingora::http::RequestHeader;
 use pingora_proxy::Session;
 
 use super::context::{Context, Identity};
+use super::expect::{ask_for_body, expects_continue};
 use super::state::State;
 use crate::auth::binding::{Tally, Vouch};
 use crate::auth::decision::{self, KeyUsed, Now, Rule, Verdict};
@@ -77,9 +78,8 @@ impl State {
         }
         outcome?;
         self.charge_app(ctx)?;
-        if ctx.awaits_continue && !session.is_body_empty() {
-            ctx.awaits_continue = false;
-            session.write_continue_response().await.map_err(|_| Reason::ClientClosed)?;
+        if !session.is_body_empty() {
+            ask_for_body(session, ctx).await?;
         }
         Ok(())
     }
@@ -283,9 +283,4 @@ fn asks_for_websocket(request: &RequestHeader) -> bool {
         && request.version == Version::HTTP_11
         && lists(header::UPGRADE, "websocket")
         && lists(header::CONNECTION, "upgrade")
-}
-
-fn expects_continue(request: &RequestHeader) -> bool {
-    request.version >= Version::HTTP_11
-        && request.headers.get(header::EXPECT).is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }

@@ -12,6 +12,7 @@ use pingora_proxy::Session;
 
 use super::admission::Pending;
 use super::context::Context;
+use super::expect::ask_for_body;
 use super::state::State;
 use crate::auth::binding::Binding;
 use crate::auth::decision::subject;
@@ -39,10 +40,7 @@ impl State {
         if session.is_body_empty() {
             return Ok(None);
         }
-        if ctx.awaits_continue {
-            ctx.awaits_continue = false;
-            session.write_continue_response().await.map_err(|_| Reason::ClientClosed)?;
-        }
+        ask_for_body(session, ctx).await?;
         session.enable_retry_buffering();
         let whole = tokio::time::timeout(self.limits.body_read_timeout, read_to_end(session, max)).await;
         let whole = whole.unwrap_or(Err(Reason::BodyTimeout));

@@ -9,6 +9,7 @@ mod budgets;
 pub mod context;
 mod cors;
 pub mod early_body;
+mod expect;
 pub mod forward;
 mod lenient;
 pub mod outcome;

@@ -124,8 +124,9 @@ async fn a_rejected_upload_is_never_a_whole_request_upstream() {
 #[tokio::test]
 async fn expect_100_continue_is_answered_once_the_token_is_good_and_not_forwarded() {
     let (upstream, gateway) = with_customer().await;
+    // Over one connection: it is as good afterwards as after any other request.
+    let mut client = gateway.connect().await;
     for target in [set_user(APP, USER), post(plain(APP), "body")] {
-        let mut client = gateway.connect().await;
         let whole = target.clone().token(tokens::good()).header("Expect: 100-continue").bytes(client.host());
         let end = whole.windows(4).position(|w| w == b"\r\n\r\n").unwrap() + 4;
         let (head, body) = whole.split_at(end);
