@@ -94,6 +94,9 @@ impl State {
         if host.is_none() && request.version == Version::HTTP_11 {
             return Err(Reason::BadRequest);
         }
+        if !host.is_none_or(head::is_host) {
+            return Err(Reason::BadRequest);
+        }
         if !head.has_one_length(&request.headers) {
             ctx.broken_body = true;
             return Err(Reason::BadRequest);

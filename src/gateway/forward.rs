@@ -3,14 +3,15 @@
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::{ErrorType, OrErr as _, Result};
 use pingora_proxy::Session;
 
 use super::REQUEST_ID;
 use super::context::Context;
 use super::state::State;
 use crate::percent::encode_header;
+use crate::request::head::reads_as;
 
 const APP_ID: HeaderName = HeaderName::from_static("x-rtms-app-id");
 const USER_ID: HeaderName = HeaderName::from_static("x-rtms-user-id");
@@ -23,7 +24,7 @@ impl State {
     /// The head that goes upstream. Called once an attempt, on a copy of the client's head from which hop-by-hop
     /// fields are already gone: what is set here can't be nominated away.
     pub(super) fn prepare_forward(&self, session: &Session, request: &mut RequestHeader, ctx: &Context) -> Result<()> {
-        remove_identity_headers(request);
+        remove_our_headers(request);
         if let (Some(identity), Some(app)) = (&ctx.identity, &ctx.app) {
             request.insert_header(APP_ID, &**app)?;
             if let Some(user) = &identity.user {
@@ -37,9 +38,23 @@ impl State {
             }
         }
         request.remove_header(&header::EXPECT);
+        if session.is_http2() {
+            join_cookies(request)?;
+        }
+        self.name_host(request, ctx)?;
         // Also where it is the client's own, which it may have nominated away.
         request.insert_header(REQUEST_ID, ctx.request_id(session).clone())?;
         self.set_forwarded(session, request)
+    }
+
+    /// HTTP/1.0 needs no Host, but what goes upstream does: the peer's name, where the client gave none.
+    fn name_host(&self, request: &mut RequestHeader, ctx: &Context) -> Result<()> {
+        if request.headers.contains_key(header::HOST) || request.uri.authority().is_some() {
+            return Ok(());
+        }
+        let peers = self.clusters.get(ctx.upstream).map(|cluster| cluster.peers());
+        let peer = ctx.attempt.and_then(|attempt| peers?.get(attempt.peer));
+        request.insert_header(header::HOST, peer.map_or("", |peer| peer.address.as_str()))
     }
 
     /// `X-Forwarded-*`, afresh; behind a trusted proxy appended to what it said.
@@ -84,24 +99,39 @@ fn forwarded_for(client: IpAddr, trusted: bool, headers: &HeaderMap) -> String {
     chain + &client.to_string()
 }
 
-/// Removes what a client sent under the names of verified identities, in every spelling that some upstream folds
-/// to them.
-fn remove_identity_headers(request: &mut RequestHeader) {
-    if !request.headers.keys().any(is_identity_header) {
+/// One Cookie field, as HTTP/1 knows it: over HTTP/2 browsers send a field for each cookie (RFC 9113 section 8.2.3).
+fn join_cookies(request: &mut RequestHeader) -> Result<()> {
+    let cookies: Vec<&[u8]> = request.headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if cookies.len() < 2 {
+        return Ok(());
+    }
+    let joined = HeaderValue::from_bytes(&cookies.join(&b"; "[..])).or_err(ErrorType::InternalError, "cookies")?;
+    request.insert_header(header::COOKIE, joined)
+}
+
+/// Removes what a client sent under the names of verified identities, and under other spellings of names that the
+/// gateway sets itself, which some upstream takes for them.
+fn remove_our_headers(request: &mut RequestHeader) {
+    if !request.headers.keys().any(is_ours) {
         return;
     }
-    let names: Vec<HeaderName> = request.headers.keys().filter(|n| is_identity_header(n)).cloned().collect();
+    let names: Vec<HeaderName> = request.headers.keys().filter(|n| is_ours(n)).cloned().collect();
     for name in names {
         request.remove_header(&name);
     }
 }
 
-/// `X-Rtms-*`, with `_` and `.` read as `-`. Names are in lower case already.
-fn is_identity_header(name: &HeaderName) -> bool {
-    const PREFIX: &[u8] = b"x-rtms-";
-    let name = name.as_str().as_bytes();
-    name.len() >= PREFIX.len()
-        && name.iter().zip(PREFIX).all(|(b, p)| b == p || (*p == b'-' && matches!(b, b'_' | b'.')))
+/// `X-Rtms-*`, with `_` and `.` read as `-`; and so spelled, what is set afresh.
+fn is_ours(name: &HeaderName) -> bool {
+    const PREFIX: &str = "x-rtms-";
+    let text = name.as_str();
+    let set_afresh = || {
+        [FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST, REQUEST_ID]
+            .iter()
+            .any(|ours| ours != name && reads_as(text, ours.as_str()))
+    };
+    text.get(..PREFIX.len()).is_some_and(|start| reads_as(start, PREFIX))
+        || (text.starts_with('x') && text.contains(['_', '.']) && set_afresh())
 }
 
 #[cfg(test)]
@@ -112,10 +142,21 @@ mod tests {
     fn identity_headers_are_seen_in_every_spelling() {
         for name in ["X-Rtms-App-Id", "X_Rtms_App_Id", "x.rtms.app.id", "X-RTMS_user-id", "x-rtms-", "X-Rtms-Anything"]
         {
-            assert!(is_identity_header(&HeaderName::from_bytes(name.as_bytes()).unwrap()), "{name}");
+            assert!(is_ours(&HeaderName::from_bytes(name.as_bytes()).unwrap()), "{name}");
         }
         for name in ["X-Rtm-App", "X-Rtmsapp", "X-Request-Id", "x-rtms"] {
-            assert!(!is_identity_header(&HeaderName::from_bytes(name.as_bytes()).unwrap()), "{name}");
+            assert!(!is_ours(&HeaderName::from_bytes(name.as_bytes()).unwrap()), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_set_afresh_leaves_no_other_spelling_of_itself() {
+        for name in ["X_Forwarded_For", "x.forwarded.for", "X-Forwarded_Host", "x_forwarded_proto", "X_Request_Id"] {
+            assert!(is_ours(&HeaderName::from_bytes(name.as_bytes()).unwrap()), "{name}");
+        }
+        // In their own spelling they are replaced where they aren't believed; the rest is the client's.
+        for name in ["X-Forwarded-For", "X_Forwarded_Port", "X_Request", "my_header", "x.y"] {
+            assert!(!is_ours(&HeaderName::from_bytes(name.as_bytes()).unwrap()), "{name}");
         }
     }
 

@@ -1,4 +1,5 @@
-//! The raw head of an HTTP/1 request, for what parsing loses: a fragment in the target, a length beside chunks.
+//! What a head says beyond its parsed form: in the raw bytes of HTTP/1 a fragment in the target and a length beside
+//! chunks, in a Host more than an authority, in a header's name what others read in it.
 
 /// The target as it stands in the request line.
 #[must_use]
@@ -18,6 +19,20 @@ pub fn has(head: &[u8], name: &str) -> bool {
     })
 }
 
+/// Whether servers that pass headers on as variables (CGI, WSGI, PHP) take the two names for one: `_`, `.` and `-` are
+/// alike to them.
+#[must_use]
+pub fn reads_as(name: &str, other: &str) -> bool {
+    let fold = |b: u8| if matches!(b, b'_' | b'.') { b'-' } else { b.to_ascii_lowercase() };
+    name.len() == other.len() && name.bytes().zip(other.bytes()).all(|(a, b)| fold(a) == fold(b))
+}
+
+/// Whether a Host is a host and perhaps a port (RFC 3986 section 3.2), as far as its characters go; it may be empty.
+#[must_use]
+pub fn is_host(value: &[u8]) -> bool {
+    value.iter().all(|b| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:[]%".contains(b))
+}
+
 fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
     head.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line))
 }
@@ -33,6 +48,26 @@ mod tests {
         assert_eq!(target(b"GET\r\n\r\n"), None);
         assert_eq!(target(b"GET /a"), None);
         assert_eq!(target(b""), None);
+    }
+
+    #[test]
+    fn a_host_holds_no_path_no_user_and_no_space() {
+        for good in ["", "h", "h:80", "[::1]:8080", "a.example", "xn--e1afmkfd", "a_b"] {
+            assert!(is_host(good.as_bytes()), "{good}");
+        }
+        for bad in ["a b", "a/b", "u@h", "a?b", "a#b", "a\\b", "\u{e9}", "<h>", "a\"", "a\tb"] {
+            assert!(!is_host(bad.as_bytes()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_are_alike_whatever_joins_their_words() {
+        for name in ["x-user-id", "X_User_Id", "x.user-id"] {
+            assert!(reads_as(name, "X-User-Id"), "{name}");
+        }
+        for name in ["x-user-i", "x-user-id-", "xuserid", "x user-id"] {
+            assert!(!reads_as(name, "X-User-Id"), "{name}");
+        }
     }
 
     #[test]

@@ -163,3 +163,15 @@ async fn plain_http_on_a_tls_listener_gets_nothing() {
     assert!(client.response().await.is_none_or(|answer| answer.status == 400));
     assert_eq!(upstream.count(), 0);
 }
+
+#[tokio::test]
+async fn cookies_that_came_one_by_one_arrive_as_one_field() {
+    let upstream = Upstream::start().await;
+    let authority = Authority::new("a test authority");
+    let gateway = with_tls(&upstream, &authority, None).await;
+    let mut h2 = http_2(&authority, &gateway).await;
+    let bearer = format!("Bearer {}", tokens::good());
+    let cookies = [("cookie", "a=1"), ("authorization", &bearer), ("cookie", "b=2"), ("cookie", "c=3; d=4")];
+    assert_eq!(h2.ask("GET", &plain(APP), &cookies, b"").await.status, 200);
+    assert_eq!(upstream.only().head.all("Cookie"), ["a=1; b=2; c=3; d=4"]);
+}

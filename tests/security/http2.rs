@@ -2,7 +2,7 @@
 //! (RFC 9113 sections 8.1 to 8.3, 10.3).
 
 use crate::support::{APP, plain, setuserid, tokens};
-use crate::table::{Expect, Field, INVALID, Row, field, framed, run};
+use crate::table::{AMBIGUOUS, Expect, Field, INVALID, Row, field, framed, run};
 
 const REFUSED: Expect = Expect::Refused;
 const FORWARDED: Expect = Expect::Forwarded;
@@ -134,6 +134,8 @@ async fn authority_and_host_say_the_same() {
         of("authority alone", Some("gateway.test"), &[], FORWARDED),
         of("both alike", Some("gateway.test"), &["gateway.test"], FORWARDED),
         of("another host", Some("gateway.test"), &["evil.test"], REFUSED),
+        of("a path in the host", None, &["gateway.test/evil"], AMBIGUOUS),
+        of("a space in the host", None, &["gateway.test evil"], AMBIGUOUS),
         of("two hosts", Some("gateway.test"), &["gateway.test", "evil.test"], REFUSED),
         of("a user in the authority", Some("evil@gateway.test"), &[], REFUSED),
         of("a path in the authority", Some("gateway.test/evil"), &[], REFUSED),

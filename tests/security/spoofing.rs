@@ -5,7 +5,7 @@ use crate::support::{APP, USER, plain, tokens};
 use crate::table::{Expect, Row, row, run};
 
 /// Header lines that some upstream would fold into an identity of ours.
-const LINES: [&str; 20] = [
+const LINES: [&str; 24] = [
     "X-Rtms-App-Id: evil",
     "x-rtms-app-id: evil",
     "X-RTMS-APP-ID: evil",
@@ -24,6 +24,10 @@ const LINES: [&str; 20] = [
     "X-Forwarded-For: evil",
     "X-Forwarded-Host: evil",
     "X-Forwarded-Proto: evil",
+    "X_Forwarded_For: evil",
+    "x.forwarded.host: evil",
+    "X-Forwarded_Proto: evil",
+    "X_Request_Id: evil",
     "Connection: X-Rtms-App-Id, X-Evil\r\nX-Evil: evil",
     "Keep-Alive: evil",
 ];

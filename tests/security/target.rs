@@ -129,6 +129,14 @@ async fn a_host_is_one_and_there() {
         raw("two", head("Host: gateway.test\r\nHost: other.test\r\n"), Expect::Refused),
         raw("the same twice", head("Host: gateway.test\r\nHost: gateway.test\r\n"), Expect::Refused),
         raw("one", head("Host: gateway.test\r\n"), Expect::Forwarded),
+        raw("a port", head("Host: gateway.test:8080\r\n"), Expect::Forwarded),
+        raw("an address", head("Host: [::1]:8080\r\n"), Expect::Forwarded),
+        raw("a path", head("Host: gateway.test/evil\r\n"), AMBIGUOUS),
+        raw("a query", head("Host: gateway.test?evil\r\n"), AMBIGUOUS),
+        raw("a fragment", head("Host: gateway.test#evil\r\n"), AMBIGUOUS),
+        raw("a space", head("Host: gateway.test evil\r\n"), AMBIGUOUS),
+        raw("a backslash", head("Host: gateway.test\\evil\r\n"), AMBIGUOUS),
+        raw("a user", head("Host: evil@gateway.test\r\n"), Expect::Bad),
     ];
     run(rows).await;
 }
