@@ -152,12 +152,16 @@ fn scan_member(member: &Member, reader: &mut Reader<'_>, names: &mut dyn Named) 
     Ok(())
 }
 
-/// Equal when case is ignored, by the widest reading: some parsers fold `ſ` to `s` and the Kelvin sign to `k`.
+/// Equal when case is ignored, by the widest reading: some parsers fold `ſ` to `s`, the Kelvin sign to `k`, and the
+/// dotted and the dotless i to `i` (the dot is what lower case leaves of the former).
 fn equal_without_case(ours: &str, theirs: &str) -> bool {
     if theirs.is_ascii() {
         return ours.eq_ignore_ascii_case(theirs);
     }
-    let fold = |s: &str| s.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect::<String>();
+    let fold = |s: &str| {
+        let lower = s.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase);
+        lower.filter(|c| *c != '\u{307}').collect::<String>()
+    };
     fold(ours) == fold(theirs)
 }
 
@@ -221,6 +225,8 @@ mod tests {
             r#"{"userId":"2315","user\u0049d":"1"}"#,
             r#"{"USERID":"2315"}"#,
             "{\"u\u{17f}erId\":\"1\"}",
+            "{\"user\u{130}d\":\"1\"}",
+            "{\"user\u{131}d\":\"1\"}",
             r#"{"userId":["2315"]}"#,
             r#"{"userId":{"a":1}}"#,
             r#"{"userId":true}"#,

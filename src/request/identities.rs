@@ -7,6 +7,7 @@
 use http::{HeaderMap, HeaderName};
 
 use super::body::BodyPlaces;
+use super::head::reads_as;
 use crate::percent;
 use crate::reason::Reason;
 use crate::routing::{Captures, Template};
@@ -187,6 +188,10 @@ impl Places {
             names.name(*kind, &value)?;
         }
         for (name, kind) in &self.headers {
+            // Some servers take `X_User` for a second `X-User`.
+            if head.headers.keys().any(|other| other != name && reads_as(other.as_str(), name.as_str())) {
+                return Err(kind.mismatch());
+            }
             let mut values = head.headers.get_all(name).iter();
             let Some(value) = values.next() else { continue };
             if values.next().is_some() {
@@ -210,6 +215,9 @@ impl Places {
             let name = percent::decode(name, true).map_err(|_| Reason::BadRequest)?;
             for (place, (listed, kind)) in self.query.iter().enumerate() {
                 if *name != **listed {
+                    if plainer(&name) == &**listed {
+                        return Err(kind.mismatch());
+                    }
                     continue;
                 }
                 let bit = 1u64 << (place % 64);
@@ -220,9 +228,27 @@ impl Places {
                 let value = percent::decode(value, true).map_err(|_| Reason::BadRequest)?;
                 names.name(*kind, &value)?;
             }
+            self.refuse_hidden(pair)?;
         }
         Ok(())
     }
+
+    /// Some servers take `;` for `&`: a listed name behind one would be read by them alone.
+    fn refuse_hidden(&self, pair: &[u8]) -> Result<(), Reason> {
+        for piece in pair.split(|b| *b == b';').skip(1) {
+            let name = piece.split(|b| *b == b'=').next().unwrap_or_default();
+            let Ok(name) = percent::decode(name, true) else { continue };
+            if let Some((_, kind)) = self.query.iter().find(|(listed, _)| plainer(&name) == &**listed) {
+                return Err(kind.mismatch());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A query name as some servers read it: without what leads to it, and up to where they see a list or an end.
+fn plainer(name: &str) -> &str {
+    name.trim_start().split(['[', '\0']).next().unwrap_or_default()
 }
 
 /// What is read of a request's head.

@@ -37,6 +37,14 @@ async fn a_user_in_the_query_is_the_tokens_once_and_decoded_once() {
         of("userId=u&userId=u", "u", INVALID),
         of("userId=u&%75serId=other", "u", INVALID),
         of("userId=u&userId=", "u", INVALID),
+        of("x=1;userId=other", "u", INVALID),
+        of("x;%75serId=other", "u", INVALID),
+        of("userId[]=other", "u", INVALID),
+        of("userId=u&userId%5B0%5D=other", "u", INVALID),
+        of("userId%00=other", "u", INVALID),
+        of("+userId=other", "u", INVALID),
+        of("x=1;y=userId", "u", Expect::Forwarded),
+        of("x[]=1&userIds[]=2", "u", Expect::Forwarded),
         of("userId=%zz", "u", AMBIGUOUS),
         of("userId=%FF", "u", AMBIGUOUS),
         of("userId=%", "u", AMBIGUOUS),
@@ -85,6 +93,10 @@ async fn a_user_in_a_header_is_the_tokens_and_once() {
         of(&["X-User: u", "X-User: u"], INVALID),
         of(&["X-User: u", "x-user: other"], INVALID),
         of(&["X-User: u, u"], INVALID),
+        of(&["X_User: other"], INVALID),
+        of(&["x.user: other"], INVALID),
+        of(&["X-User: u", "X_USER: u"], INVALID),
+        of(&["X-Users: other", "XUser: other"], Expect::Forwarded),
     ];
     run(rows).await;
 }
