@@ -209,7 +209,8 @@ impl RawHead {
             return Self::Http1(session.to_h1_raw());
         }
         let request = session.req_header();
-        let fields: usize = request.headers.iter().map(|(n, v)| n.as_str().len() + v.len()).sum();
+        // Each with what stands around it in HTTP/1, so that the bound is the same for what goes upstream.
+        let fields: usize = request.headers.iter().map(|(n, v)| n.as_str().len() + v.len() + ": \r\n".len()).sum();
         Self::Http2(fields + request.raw_path().len())
     }
 

@@ -144,6 +144,20 @@ async fn authority_and_host_say_the_same() {
 }
 
 #[tokio::test]
+async fn many_small_fields_are_a_large_head() {
+    let names: Vec<String> = (0..1000).map(|n| format!("x{n:04}")).collect();
+    let many = |count: usize| -> Vec<(&str, &str)> {
+        names.iter().take(count).map(|name| (name.as_str(), "a value of 24 characters")).collect()
+    };
+    let rows = vec![
+        get("30 KiB of them", &many(900), FORWARDED),
+        // Less than 32 KiB of names and values, and more of what goes upstream.
+        get("33 KiB of them", &many(1000), Expect::Answer(431, "4")),
+    ];
+    run(rows).await;
+}
+
+#[tokio::test]
 async fn one_authorization_field() {
     let second = format!("Bearer {}", tokens::good());
     let rows = vec![
