@@ -124,14 +124,18 @@ async fn a_stranger_waits_for_no_answer_longer_than_for_another() {
     let mut client = gateway.connect().await;
     let requests = APPS.map(|app| call("app", app, &strangers_tokens(app)[1].1));
     let mut best = APPS.map(|_| std::time::Duration::MAX);
-    // Taking turns over one connection, and the best of each: what else the machine does hits all alike.
-    for _ in 0..40 {
+    let alike = |best: &[std::time::Duration]| best.iter().max() < best.iter().min().map(|least| *least * 2).as_ref();
+    // Taking turns over one connection, and the best of each: what else the machine does hits all alike. On a busy
+    // machine the best takes its time to come; a difference that is there doesn't go away.
+    for round in 0..1000 {
+        if round > 40 && alike(&best) {
+            break;
+        }
         for (request, best) in requests.iter().zip(&mut best) {
             let started = std::time::Instant::now();
             assert_eq!(client.ask(request).await.status, 401);
             *best = (*best).min(started.elapsed());
         }
     }
-    let (fastest, slowest) = (*best.iter().min().unwrap(), *best.iter().max().unwrap());
-    assert!(slowest < 2 * fastest, "{:?}", APPS.iter().zip(best).collect::<Vec<_>>());
+    assert!(alike(&best), "{:?}", APPS.iter().zip(best).collect::<Vec<_>>());
 }

@@ -76,16 +76,20 @@ fn whoever_has_no_secret_waits_as_long_whatever_the_app_is() {
     // The same request each time: what is made anew for a case is made by all of them.
     let cases: Vec<_> = cases.into_iter().map(|(name, case)| (name, prepared(case))).collect();
     let mut best = vec![Duration::MAX; cases.len()];
-    // Taking turns, and the best of each: what else the machine does hits all alike.
-    for _ in 0..60 {
+    // One key more or less would be a factor of two.
+    let alike = |best: &[Duration]| best.iter().max() < best.iter().min().map(|least| *least * 3 / 2).as_ref();
+    // Taking turns, and the best of each: what else the machine does hits all alike. On a busy machine the best takes
+    // its time to come; a difference that is there doesn't go away.
+    for round in 0..1000 {
+        if round > 40 && alike(&best) {
+            break;
+        }
         for ((_, case), best) in cases.iter().zip(&mut best) {
             *best = (*best).min(cost(case).0);
         }
     }
-    let (fastest, slowest) = (*best.iter().min().unwrap(), *best.iter().max().unwrap());
     let named: Vec<_> = cases.iter().map(|(name, _)| name).zip(&best).collect();
-    // One key more or less would be a factor of two.
-    assert!(slowest.as_secs_f64() < 1.5 * fastest.as_secs_f64(), "{named:?}");
+    assert!(alike(&best), "{named:?}");
 }
 
 /// With its token minted.
