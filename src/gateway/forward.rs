@@ -49,7 +49,7 @@ impl State {
 
     /// HTTP/1.0 needs no Host, but what goes upstream does: the peer's name, where the client gave none.
     fn name_host(&self, request: &mut RequestHeader, ctx: &Context) -> Result<()> {
-        if request.headers.contains_key(header::HOST) || request.uri.authority().is_some() {
+        if request.headers.get(header::HOST).is_some_and(|host| !host.is_empty()) || request.uri.authority().is_some() {
             return Ok(());
         }
         let peers = self.clusters.get(ctx.upstream).map(|cluster| cluster.peers());

@@ -202,13 +202,15 @@ async fn a_judged_token_may_be_kept_from_the_upstream() {
 async fn a_request_without_a_host_goes_upstream_with_the_peers() {
     let upstream = Upstream::start().await;
     let gateway = gateway(&upstream).customer().start().await;
-    let mut client = gateway.connect().await;
-    // HTTP/1.0 needs none; HTTP/1.1, which is spoken upstream, does.
-    client
-        .send(format!("GET {} HTTP/1.0\r\nAuthorization: Bearer {}\r\n\r\n", plain(APP), tokens::good()).as_bytes())
-        .await;
-    assert_eq!(client.response().await.expect("an answer").status, 200);
-    let seen = upstream.only();
-    assert!(seen.head.start.ends_with("HTTP/1.1"), "{}", seen.head.start);
-    assert_eq!(seen.head.get("Host"), Some(upstream.address().to_string().as_str()));
+    let token = tokens::good();
+    // HTTP/1.0 needs none; HTTP/1.1, which is spoken upstream, does, and HTTP/2 needs one that isn't empty.
+    for (version, host) in [("1.0", ""), ("1.1", "Host:\r\n")] {
+        let head = format!("GET {} HTTP/{version}\r\n{host}Authorization: Bearer {token}\r\n\r\n", plain(APP));
+        let mut client = gateway.connect().await;
+        client.send(head.as_bytes()).await;
+        assert_eq!(client.response().await.expect("an answer").status, 200, "{version}");
+        let seen = upstream.only();
+        assert!(seen.head.start.ends_with("HTTP/1.1"), "{}", seen.head.start);
+        assert_eq!(seen.head.get("Host"), Some(upstream.address().to_string().as_str()), "{version}");
+    }
 }

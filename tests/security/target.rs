@@ -135,6 +135,9 @@ async fn a_host_is_one_and_there() {
         raw("a query", head("Host: gateway.test?evil\r\n"), AMBIGUOUS),
         raw("a fragment", head("Host: gateway.test#evil\r\n"), AMBIGUOUS),
         raw("a space", head("Host: gateway.test evil\r\n"), AMBIGUOUS),
+        raw("two ports", head("Host: gateway.test:1:2\r\n"), AMBIGUOUS),
+        raw("half an address", head("Host: [::1\r\n"), AMBIGUOUS),
+        raw("a bad escape", head("Host: gateway%zz\r\n"), AMBIGUOUS),
         raw("a backslash", head("Host: gateway.test\\evil\r\n"), AMBIGUOUS),
         raw("a user", head("Host: evil@gateway.test\r\n"), Expect::Bad),
     ];
