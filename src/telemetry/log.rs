@@ -64,7 +64,10 @@ impl log::Log for Bridge {
             return;
         }
         let (library, text) = (record.target(), record.args());
-        if record.level() == log::Level::Error {
+        if library == LISTENING && text.to_string().starts_with(HANDSHAKE) {
+            // Whoever scans ports makes one a second. Those who look for a reason find it.
+            tracing::debug!(target: "rtms_gateway::listener", "{text}");
+        } else if record.level() == log::Level::Error {
             tracing::error!(target: BRIDGED, library, "{text}");
         } else {
             tracing::warn!(target: BRIDGED, library, "{text}");
@@ -73,6 +76,10 @@ impl log::Log for Bridge {
 
     fn flush(&self) {}
 }
+
+/// Where a failed TLS handshake is told as an error of the server's, and how.
+const LISTENING: &str = "pingora_core::services::listening";
+const HANDSHAKE: &str = "Downstream handshake";
 
 /// Libraries of which nothing passes. The proxy quotes requests. A lost race for an idle connection is an error to
 /// the connectors; each failed connect is in the access log.
@@ -184,6 +191,17 @@ mod tests {
             (&lines[0]["library"], &lines[0]["message"]),
             (&"pingora_core::services::listening".into(), &"said".into())
         );
+    }
+
+    #[test]
+    fn a_failed_handshake_is_the_clients_business() {
+        let say = || {
+            let text = format_args!("Downstream handshake error from 192.0.2.1:1: eof");
+            let record = log::Record::builder().target(LISTENING).level(log::Level::Error).args(text).build();
+            log::Log::log(&Bridge, &record);
+        };
+        assert_eq!(logged("info", say), Vec::<Value>::new());
+        assert_eq!(logged("debug", say).len(), 1);
     }
 
     #[test]
