@@ -1,5 +1,6 @@
-//! The command line: `run`, `check`, `token`.
+//! The command line: `run`, `check`, `token`, `apps`.
 
+mod apps;
 mod token;
 
 use std::io::Write as _;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use self::apps::Apps;
 use self::token::Token;
 use crate::apps::reading::valid_app_id;
 use crate::{config, server, telemetry};
@@ -34,6 +36,8 @@ enum Command {
     Check(ConfigFile),
     /// Print a token, for trying things out.
     Token(Token),
+    /// See and change apps through a gateway's app profiles API.
+    Apps(Apps),
 }
 
 #[derive(Args, Debug)]
@@ -60,6 +64,7 @@ impl Cli {
             Command::Run(file) => run(&file.config),
             Command::Check(file) => check(&file.config),
             Command::Token(token) => token.print(),
+            Command::Apps(apps) => apps.execute(),
         }
     }
 }
@@ -94,6 +99,11 @@ fn check(file: &Path) -> ExitCode {
         Ok(loaded) => fail(UNUSABLE, &loaded.warnings),
         Err(mistakes) => fail(UNUSABLE, &mistakes),
     }
+}
+
+/// Says something that isn't the result.
+fn note(message: &str) {
+    let _ = writeln!(std::io::stderr(), "{message}");
 }
 
 fn fail(code: u8, message: &dyn std::fmt::Display) -> ExitCode {
