@@ -13,6 +13,9 @@ mod support;
 
 mod access;
 mod calls;
+mod cli;
+mod cli_failures;
+mod cli_tls;
 mod conflicts;
 mod description;
 mod faults;
