@@ -32,7 +32,11 @@ pub struct RotateBody {
     jwt_secretkey: String,
     /// For how long the secret in force stays good beside it: a whole number and `ms`, `s`, `m` or `h`, up to a year.
     /// `0s`: not at all.
-    #[schema(default = "24h", pattern = "^[0-9]{1,3}(ms|s|m|h)$", example = "24h")]
+    #[schema(
+        default = "24h",
+        pattern = "^([0-9]{1,9}ms|[0-9]{1,7}s|[0-9]{1,5}m|[0-7]?[0-9]{1,3}h|8[0-6][0-9]{2}h|87[0-7][0-9]h|878[0-4]h)$",
+        example = "24h"
+    )]
     #[allow(dead_code, reason = "the same")]
     overlap: Option<String>,
 }
