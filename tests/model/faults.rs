@@ -147,8 +147,13 @@ impl Rig {
     }
 
     /// The gateways are away while more happens than the server remembers.
+    ///
+    /// Both must have noticed that they are: the driver asks on with a cursor that is alive if its connection was idle
+    /// when it was cut, and where mongod answers that the cursor's place is gone (`CappedPositionLost`), `SecantusDB`
+    /// passes over what was pruned without a word.
     async fn pruned(&mut self) {
         self.proxy().set(Mode::Refuse);
+        self.away().await;
         self.operate_some(40).await;
         let elsewhere = self.mongo.client().database(self.mongo.database()).collection("noise");
         let noise = (0..HISTORY + 100).map(|_| Document::new());

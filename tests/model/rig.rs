@@ -176,6 +176,15 @@ impl Rig {
         self.check_ladder();
     }
 
+    /// Waits until both gateways know that the database is out of reach.
+    pub(super) async fn away(&mut self) {
+        poll::within(QUIET, "the feed is away", async || self.feed.status.last_error().map(drop)).await;
+        poll::within(QUIET, "the gateway is away", async || {
+            (!self.gateway.status().await["apps"]["last_error"].is_null()).then_some(())
+        })
+        .await;
+    }
+
     /// Writes a mark and waits until both gateways have it.
     async fn mark(&mut self) {
         self.marks += 1;
