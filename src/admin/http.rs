@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
@@ -27,7 +28,7 @@ pub struct AdminState {
     /// Answers `/readyz`.
     pub ready: Readiness,
     /// The configuration in force, for `/status`.
-    pub about: Arc<About>,
+    pub about: Arc<ArcSwap<About>>,
 }
 
 /// The pages of the admin address.
@@ -56,12 +57,12 @@ async fn readyz(State(state): State<AdminState>) -> Response {
 }
 
 async fn scrape(State(state): State<AdminState>) -> Response {
-    state.metrics.observe(&state.feed, state.about.max_staleness);
+    state.metrics.observe(&state.feed, state.about.load().max_staleness);
     answer(StatusCode::OK, metrics::CONTENT_TYPE, state.metrics.render())
 }
 
 async fn show(State(state): State<AdminState>) -> Response {
-    match serde_json::to_vec_pretty(&status::page(&state)) {
+    match serde_json::to_vec_pretty(&status::page(&state, &state.about.load())) {
         Ok(page) => answer(StatusCode::OK, JSON, page),
         Err(e) => {
             tracing::error!("the status page could not be written: {e}");

@@ -7,4 +7,4 @@ pub mod http;
 pub mod status;
 
 pub use http::{AdminState, Readiness, router};
-pub use status::About;
+pub use status::{About, LastReload};

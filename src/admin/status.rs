@@ -18,6 +18,7 @@ use crate::telemetry::metrics::{REVISION, VERSION};
 pub struct About {
     started: (Instant, SystemTime),
     configuration: Configuration,
+    last_reload: Option<LastReload>,
     /// `apps.max_staleness`.
     pub max_staleness: Duration,
     apps_from: String,
@@ -31,12 +32,30 @@ impl About {
         Self {
             started: (Instant::now(), SystemTime::now()),
             configuration: Configuration::new(settings, file),
+            last_reload: None,
             max_staleness: settings.apps.max_staleness,
             // Its `Debug` leaves the connection string out.
             apps_from: format!("{:?}", settings.apps.source),
             when_stale: if settings.apps.reject_when_stale { "reject" } else { "serve" },
         }
     }
+
+    /// The same process, after a reload was asked for.
+    #[must_use]
+    pub fn after(&self, settings: &Settings, file: &Path, last: LastReload) -> Self {
+        Self { started: self.started, last_reload: Some(last), ..Self::new(settings, file) }
+    }
+}
+
+/// The last time somebody asked for the configuration to be reloaded.
+#[derive(Clone, Debug)]
+pub struct LastReload {
+    /// When.
+    pub at: SystemTime,
+    /// What came of it: the label of `rtms_config_reloads_total`.
+    pub result: &'static str,
+    /// Why it isn't in force.
+    pub problem: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -102,7 +121,16 @@ pub(super) struct Page<'a> {
     /// Why not, if it isn't.
     not_ready: Option<String>,
     configuration: &'a Configuration,
+    /// `null`: nobody asked for one.
+    last_reload: Option<ReloadPage<'a>>,
     apps: AppsPage<'a>,
+}
+
+#[derive(Serialize)]
+struct ReloadPage<'a> {
+    at: Option<String>,
+    result: &'static str,
+    problem: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -196,8 +224,7 @@ struct UnusablePage {
 }
 
 /// The page at this moment.
-pub(super) fn page(state: &AdminState) -> Page<'_> {
-    let about = &*state.about;
+pub(super) fn page<'a>(state: &AdminState, about: &'a About) -> Page<'a> {
     let ready = (state.ready)();
     Page {
         version: VERSION,
@@ -207,12 +234,16 @@ pub(super) fn page(state: &AdminState) -> Page<'_> {
         ready: ready.is_ok(),
         not_ready: ready.err(),
         configuration: &about.configuration,
-        apps: apps(&state.feed, state),
+        last_reload: about.last_reload.as_ref().map(|last| ReloadPage {
+            at: date(last.at),
+            result: last.result,
+            problem: last.problem.as_deref(),
+        }),
+        apps: apps(&state.feed, state, about),
     }
 }
 
-fn apps<'a>(feed: &Status, state: &'a AdminState) -> AppsPage<'a> {
-    let about = &*state.about;
+fn apps<'a>(feed: &Status, state: &AdminState, about: &'a About) -> AppsPage<'a> {
     let counts = feed.counts();
     AppsPage {
         source: feed.source().as_str(),

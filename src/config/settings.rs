@@ -3,6 +3,7 @@
 //! Everything here is already checked and complete: defaults filled in, paths absolute, names resolved to
 //! indices. A value of these types can be put in force without another question.
 
+mod differences;
 mod upstream;
 
 use std::net::SocketAddr;
@@ -77,7 +78,7 @@ pub struct ClientAuth {
 }
 
 /// The app profiles API.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profiles {
     /// Address and port.
     pub address: SocketAddr,
@@ -101,7 +102,7 @@ pub struct AdminToken {
 }
 
 /// Where app documents come from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Apps {
     /// The source in use.
     pub source: AppsSource,
@@ -120,7 +121,7 @@ pub struct Apps {
 }
 
 /// The last good state of the apps on disk.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct AppsCache {
     /// The file.
     pub path: PathBuf,
@@ -135,7 +136,7 @@ impl std::fmt::Debug for AppsCache {
 }
 
 /// The source of app documents.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum AppsSource {
     /// A MongoDB collection, followed by its change stream.
     MongoDb {
@@ -180,7 +181,7 @@ pub struct Auth {
 }
 
 /// One route.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Route {
     /// Metric label.
     pub name: String,

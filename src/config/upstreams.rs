@@ -15,7 +15,8 @@ use super::settings;
 use super::values::Span;
 use super::yaml_path::YamlPath;
 
-const MOST_RETRIES: u32 = 10;
+/// Retries that a configuration may ask for.
+pub const MOST_RETRIES: u32 = 10;
 const MOST_WEIGHT: u32 = 65_535;
 
 /// One upstream: peers that answer alike.

@@ -5,6 +5,7 @@
 //! good requests of the same address pass: many people may share one.
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 
 use http::HeaderMap;
 use pingora_proxy::Session;
@@ -23,16 +24,28 @@ const ADDRESSES: usize = 1 << 19;
 
 /// What may still be spent.
 pub(super) struct Budgets {
-    apps: Option<Keyed<String>>,
-    addresses: Option<Keyed<u128>>,
+    apps: Option<Arc<Keyed<String>>>,
+    addresses: Option<Arc<Keyed<u128>>>,
 }
 
 impl Budgets {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
-            apps: limits.requests_per_app.map(|rate| Keyed::new(rate, APPS)),
-            addresses: limits.rejections_per_address.map(|rate| Keyed::new(rate, ADDRESSES)),
+            apps: limits.requests_per_app.map(|rate| Arc::new(Keyed::new(rate, APPS))),
+            addresses: limits.rejections_per_address.map(|rate| Arc::new(Keyed::new(rate, ADDRESSES))),
         }
+    }
+
+    /// Those of other limits: what was spent stays spent where the rate is the same.
+    pub(super) fn under(&self, before: &Limits, limits: &Limits) -> Self {
+        let mut next = Self::new(limits);
+        if before.requests_per_app == limits.requests_per_app {
+            next.apps.clone_from(&self.apps);
+        }
+        if before.rejections_per_address == limits.rejections_per_address {
+            next.addresses.clone_from(&self.addresses);
+        }
+        next
     }
 }
 

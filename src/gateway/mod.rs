@@ -28,7 +28,7 @@ use pingora::{Error, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 use self::context::Context;
-use self::state::State;
+use self::state::{Current, State};
 use crate::reason::Reason;
 
 /// `X-Request-Id`.
@@ -36,56 +36,67 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The proxy: judges requests and forwards those that may go on.
 pub struct Gateway {
-    state: Arc<State>,
+    current: Current,
 }
 
 impl Gateway {
-    /// A gateway with everything it needs.
+    /// A gateway that works by whatever is in force when a request comes.
     #[must_use]
-    pub const fn new(state: Arc<State>) -> Self {
-        Self { state }
+    pub const fn new(current: Current) -> Self {
+        Self { current }
     }
+}
+
+/// One request, and what was in force when it came: a reload meanwhile doesn't touch it.
+pub struct Exchange {
+    state: Arc<State>,
+    ctx: Context,
 }
 
 #[async_trait]
 impl ProxyHttp for Gateway {
-    type CTX = Context;
+    type CTX = Exchange;
 
-    fn new_ctx(&self) -> Context {
-        Context::new(Arc::clone(&self.state.in_flight))
+    fn new_ctx(&self) -> Exchange {
+        let state = self.current.load_full();
+        let ctx = Context::new(Arc::clone(&state.in_flight));
+        Exchange { state, ctx }
     }
 
     /// No modules: answers pass as the upstream made them.
     fn init_downstream_modules(&self, _: &mut HttpModules) {}
 
-    async fn request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<bool> {
-        self.state.prepare(session, ctx);
-        match self.state.admit(session, ctx).await {
+    async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
+        let Exchange { state, ctx } = exchange;
+        state.prepare(session, ctx);
+        match state.admit(session, ctx).await {
             Ok(()) => Ok(false),
             Err(reason) => {
-                let reason = self.state.charge_address(session, ctx, reason);
+                let reason = state.charge_address(session, ctx, reason);
                 ctx.reason = Some(reason);
                 if reason == Reason::ClientClosed {
                     session.set_keepalive(None);
                 } else {
-                    self.state.answer(session, ctx, reason).await?;
+                    state.answer(session, ctx, reason).await?;
                 }
                 Ok(true)
             }
         }
     }
 
-    async fn upstream_peer(&self, _: &mut Session, ctx: &mut Context) -> Result<Box<HttpPeer>> {
-        self.state.choose_peer(ctx)
+    async fn upstream_peer(&self, _: &mut Session, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {
+        let Exchange { state, ctx } = exchange;
+        state.choose_peer(ctx)
     }
 
     async fn upstream_request_filter(
         &self,
         session: &mut Session,
         request: &mut RequestHeader,
-        ctx: &mut Context,
+        exchange: &mut Exchange,
     ) -> Result<()> {
-        self.state.prepare_forward(session, request, ctx)
+        let Exchange { state, ctx } = exchange;
+        state.prepare_forward(session, request, ctx)
     }
 
     async fn request_body_filter(
@@ -93,8 +104,9 @@ impl ProxyHttp for Gateway {
         _: &mut Session,
         body: &mut Option<Bytes>,
         end: bool,
-        ctx: &mut Context,
+        exchange: &mut Exchange,
     ) -> Result<()> {
+        let ctx = &mut exchange.ctx;
         if end && body.as_ref().is_some_and(Bytes::is_empty) {
             // An empty last piece, as HTTP/2 may send one: Pingora would write it as the last chunk and then end the
             // body with another one, which the upstream would take for the start of the next request.
@@ -107,8 +119,9 @@ impl ProxyHttp for Gateway {
         &self,
         session: &mut Session,
         response: &mut ResponseHeader,
-        ctx: &mut Context,
+        exchange: &mut Exchange,
     ) -> Result<()> {
+        let ctx = &mut exchange.ctx;
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             ctx.enter_tunnel();
         }
@@ -120,14 +133,22 @@ impl ProxyHttp for Gateway {
         _: &mut Session,
         body: &mut Option<Bytes>,
         _: bool,
-        ctx: &mut Context,
+        exchange: &mut Exchange,
     ) -> Result<Option<Duration>> {
+        let ctx = &mut exchange.ctx;
         ctx.bytes_out += body.as_ref().map_or(0, |b| b.len() as u64);
         Ok(None)
     }
 
-    fn fail_to_connect(&self, _: &mut Session, _: &HttpPeer, ctx: &mut Context, mut error: Box<Error>) -> Box<Error> {
-        self.state.attempt_failed(ctx, &mut error, true);
+    fn fail_to_connect(
+        &self,
+        _: &mut Session,
+        _: &HttpPeer,
+        exchange: &mut Exchange,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        let Exchange { state, ctx } = exchange;
+        state.attempt_failed(ctx, &mut error, true);
         error
     }
 
@@ -136,18 +157,20 @@ impl ProxyHttp for Gateway {
         _: &HttpPeer,
         session: &mut Session,
         mut error: Box<Error>,
-        ctx: &mut Context,
+        exchange: &mut Exchange,
         _: bool,
     ) -> Box<Error> {
+        let Exchange { state, ctx } = exchange;
         outcome::blame_stalling_client(&error, session, ctx);
         let (head, done) = (session.req_header(), session.response_written().is_some());
         // Twice is the same as once, the whole body is still at hand, and the client has seen nothing yet.
         let safe = head.method.is_idempotent() && !session.as_ref().retry_buffer_truncated() && !done;
-        self.state.attempt_failed(ctx, &mut error, safe);
+        state.attempt_failed(ctx, &mut error, safe);
         error
     }
 
-    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Context) -> FailToProxy {
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Exchange) -> FailToProxy {
+        let Exchange { state, ctx } = exchange;
         let reason = outcome::reason(error, ctx);
         if !ctx.tunnelled {
             ctx.reason = Some(reason);
@@ -157,29 +180,30 @@ impl ProxyHttp for Gateway {
         if unanswered && reason != Reason::ClientClosed {
             // The request may be half read: nothing more can be told apart on this connection.
             session.set_keepalive(None);
-            if self.state.answer(session, ctx, reason).await.is_err() {
+            if state.answer(session, ctx, reason).await.is_err() {
                 ctx.reason = Some(Reason::ClientClosed);
             }
         }
         FailToProxy { error_code: reason.status(), can_reuse_downstream: false }
     }
 
-    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Context) {
-        self.state.finish(session, error, ctx);
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, exchange: &mut Exchange) {
+        let Exchange { state, ctx } = exchange;
+        state.finish(session, error, ctx);
     }
 
     /// Every failure is in the access log and the metrics; Pingora's own lines cost more than the judgement.
-    fn suppress_error_log(&self, _: &Session, _: &Context, _: &Error) -> bool {
+    fn suppress_error_log(&self, _: &Session, _: &Exchange, _: &Error) -> bool {
         true
     }
 
-    fn suppress_proxy_warn_log(&self, _: &Session, _: &Context, _: &Error, _: ProxyWarnLogContext) -> bool {
+    fn suppress_proxy_warn_log(&self, _: &Session, _: &Exchange, _: &Error, _: ProxyWarnLogContext) -> bool {
         true
     }
 
     /// Without the query, which is never logged.
-    fn request_summary(&self, session: &Session, ctx: &Context) -> String {
-        format!("request {}", ctx.request_id(session).to_str().unwrap_or_default())
+    fn request_summary(&self, session: &Session, exchange: &Exchange) -> String {
+        format!("request {}", exchange.ctx.request_id(session).to_str().unwrap_or_default())
     }
 }
 

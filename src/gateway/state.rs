@@ -19,6 +19,9 @@ use crate::routing::RouteTable;
 use crate::telemetry::{AccessLog, Metrics};
 use crate::upstream::Cluster;
 
+/// What is in force: a request takes it once, when it comes.
+pub type Current = Arc<ArcSwap<State>>;
+
 /// Everything a request may look at.
 pub struct State {
     pub(super) table: RouteTable,
@@ -33,7 +36,7 @@ pub struct State {
     pub(super) cors: Option<Cors>,
     pub(super) trusted: Vec<ipnet::IpNet>,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) access_log: AccessLog,
+    pub(super) access_log: Arc<AccessLog>,
     pub(super) draining: Arc<AtomicBool>,
     pub(super) in_flight: Arc<AtomicUsize>,
 }
@@ -73,11 +76,21 @@ pub struct Handles {
     /// All metrics.
     pub metrics: Arc<Metrics>,
     /// The access log.
-    pub access_log: AccessLog,
+    pub access_log: Arc<AccessLog>,
     /// True once the process is asked to stop: connections aren't kept open any longer.
     pub draining: Arc<AtomicBool>,
     /// Requests being worked on.
     pub in_flight: Arc<AtomicUsize>,
+}
+
+/// What other settings may need made anew.
+pub struct Fresh {
+    /// The upstreams, in the order of the settings.
+    pub clusters: Vec<Arc<Cluster>>,
+    /// The metrics, for their routes and upstreams.
+    pub metrics: Arc<Metrics>,
+    /// The access log.
+    pub access_log: Arc<AccessLog>,
 }
 
 impl State {
@@ -110,6 +123,44 @@ impl State {
             draining: handles.draining,
             in_flight: handles.in_flight,
         })
+    }
+
+    /// The state that takes the place of this one: other settings, the same process.
+    ///
+    /// # Errors
+    /// As [`State::new`].
+    pub fn successor(&self, settings: &Settings, fresh: Fresh) -> Result<Self, StartError> {
+        let Fresh { clusters, metrics, access_log } = fresh;
+        let handles = Handles {
+            apps: Arc::clone(&self.apps),
+            status: Arc::clone(&self.staleness.status),
+            clusters,
+            metrics,
+            access_log,
+            draining: Arc::clone(&self.draining),
+            in_flight: Arc::clone(&self.in_flight),
+        };
+        let mut next = Self::new(settings, handles)?;
+        next.budgets = self.budgets.under(&self.limits, &settings.limits);
+        Ok(next)
+    }
+
+    /// The upstreams.
+    #[must_use]
+    pub fn clusters(&self) -> &[Arc<Cluster>] {
+        &self.clusters
+    }
+
+    /// The metrics, for the routes and upstreams here.
+    #[must_use]
+    pub const fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// The access log.
+    #[must_use]
+    pub const fn access_log(&self) -> &Arc<AccessLog> {
+        &self.access_log
     }
 
     /// Whether `address` is a proxy whose `X-Forwarded-*` are believed.

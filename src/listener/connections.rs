@@ -9,20 +9,20 @@ use pingora::protocols::Stream;
 use pingora::server::ShutdownWatch;
 use prometheus::IntGauge;
 
-use super::patience::{Patient, Times, timed};
+use super::patience::{Patient, SharedTimes, timed};
 
 /// The proxy application, with its connections counted and bounded in time.
 pub struct Connections<A> {
     inner: Arc<Patient<A>>,
-    times: Times,
+    times: SharedTimes,
     /// The configured addresses and their gauges.
     listeners: Vec<(SocketAddr, IntGauge)>,
 }
 
 impl<A> Connections<A> {
     /// Counts and bounds the connections of `inner`.
-    pub fn new(inner: A, times: Times, listeners: Vec<(SocketAddr, IntGauge)>) -> Self {
-        Self { inner: Arc::new(Patient::new(inner)), times, listeners }
+    pub fn new(inner: A, times: SharedTimes, listeners: Vec<(SocketAddr, IntGauge)>) -> Self {
+        Self { inner: Arc::new(Patient::new(inner, Arc::clone(&times))), times, listeners }
     }
 
     /// Which listener accepted a connection, by the address it arrived on.
@@ -49,7 +49,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> ServerApp for Connections<A> {
             gauge.inc();
             Open(gauge)
         });
-        self.inner.process_new(timed(stream, self.times), shutdown).await
+        self.inner.process_new(timed(stream, **self.times.load()), shutdown).await
     }
 
     async fn cleanup(&self) {

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
 use pingora::protocols::http::ServerSession;
@@ -33,6 +34,9 @@ const PREFACE: usize = 24;
 /// No deadline.
 const NEVER: u64 = u64::MAX;
 
+/// How long is waited, for connections that are accepted from now on.
+pub type SharedTimes = Arc<ArcSwap<Times>>;
+
 /// How long is waited.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
@@ -40,6 +44,19 @@ pub struct Times {
     pub idle: Duration,
     /// From then on, for its last.
     pub head: Duration,
+    /// The same for HTTP/2, as Pingora asks for it.
+    http2: &'static HttpServerOptions,
+}
+
+impl Times {
+    /// `idle` until the first byte of a head, then `head` until its last.
+    #[must_use]
+    pub fn new(idle: Duration, head: Duration) -> Self {
+        let mut options = HttpServerOptions::default();
+        options.h2_idle_timeout = Some(idle);
+        // Pingora borrows them for as long as it likes; a few bytes for each value that was ever configured.
+        Self { idle, head, http2: Box::leak(Box::new(options)) }
+    }
 }
 
 /// A stream with a deadline for reading heads.
@@ -237,12 +254,15 @@ impl Peek for Timed {
 }
 
 /// An HTTP application whose connections know when a head is awaited.
-pub struct Patient<A>(Arc<A>);
+pub struct Patient<A> {
+    inner: Arc<A>,
+    times: SharedTimes,
+}
 
 impl<A> Patient<A> {
     /// Around `inner`, whose streams come from [`timed`].
-    pub fn new(inner: A) -> Self {
-        Self(Arc::new(inner))
+    pub fn new(inner: A, times: SharedTimes) -> Self {
+        Self { inner: Arc::new(inner), times }
     }
 }
 
@@ -261,19 +281,19 @@ impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Patient<A> {
                 session.set_keepalive(Some(0));
             }
         }
-        self.0.process_new_http(session, shutdown).await
+        self.inner.process_new_http(session, shutdown).await
     }
 
     fn h2_options(&self) -> Option<H2Options> {
-        self.0.h2_options()
+        self.inner.h2_options()
     }
 
     fn server_options(&self) -> Option<&HttpServerOptions> {
-        self.0.server_options()
+        Some(self.times.load().http2)
     }
 
     async fn http_cleanup(&self) {
-        self.0.http_cleanup().await;
+        self.inner.http_cleanup().await;
     }
 }
 

@@ -5,29 +5,32 @@ use std::path::Path;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pingora::apps::HttpServerOptions;
+use arc_swap::ArcSwap;
 use pingora::protocols::http::v2::server::default_h2_options;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
 use pingora::services::background::{GenBackgroundService, background_service};
 use pingora::services::listening;
 use pingora_proxy::{HttpProxy, http_proxy};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
 use super::preflight::{self, PidFile};
 use super::readiness::{Flags, Readiness};
+use super::reload::{Reloader, labels};
 use super::services::{AdminService, FeedService, GatewayService, ProfilesService, ResolveService};
-use super::shutdown::{LAST_REQUESTS, Plan, Signals};
+use super::shutdown::{Drain, LAST_REQUESTS, Plan, Signals};
 use crate::admin::{self, About, AdminState};
 use crate::apps::feed::Feed;
 use crate::auth::self_check;
 use crate::config::settings::{self, AppsSource, Settings};
+use crate::config::upstreams::MOST_RETRIES;
 use crate::error::StartError;
 use crate::gateway::Gateway;
-use crate::gateway::state::{Handles, State};
+use crate::gateway::state::{Current, Handles, State};
 use crate::listener::connections::Connections;
-use crate::listener::patience::Times;
+use crate::listener::patience::{SharedTimes, Times};
 use crate::listener::tls;
 use crate::profiles::rules::Rules;
 use crate::profiles::store::{FileStore, MongoStore, Store};
@@ -50,8 +53,10 @@ pub(super) fn remove_pid_file() {
 /// What is built before anything runs.
 struct Parts {
     feed: Feed,
-    state: Arc<State>,
-    clusters: Vec<Arc<Cluster>>,
+    current: Current,
+    clusters: watch::Sender<Vec<Arc<Cluster>>>,
+    times: SharedTimes,
+    about: Arc<ArcSwap<About>>,
     metrics: Arc<Metrics>,
     flags: Flags,
 }
@@ -69,25 +74,21 @@ pub fn run(settings: &Settings, config_file: &Path) -> Result<(), StartError> {
     let sockets = preflight::reserve(settings.listeners.iter().map(|l| l.address))?;
     let admin_socket = settings.admin.map(preflight::listen).transpose()?;
     let profiles_socket = settings.profiles.as_ref().map(|p| preflight::listen(p.address)).transpose()?;
-    let parts = build(settings)?;
-    let signals = Signals::receive(Plan {
-        drain: settings.server.drain,
-        flags: parts.flags.clone(),
-        state: Arc::clone(&parts.state),
-        apps: parts.feed.status(),
-    })?;
+    let parts = build(settings, config_file)?;
+    let resolved = parts.clusters.subscribe();
+    let signals = Signals::receive(plan(settings, config_file, &parts))?;
     let mut server = Server::new_with_opt_and_conf(None, server_conf(settings));
     let conf = Arc::clone(&server.configuration);
     server.bootstrap();
 
     let gateway = gateway_service(settings, &parts, &conf)?;
-    let router = admin::router(admin_state(settings, config_file, &parts));
+    let router = admin::router(admin_state(settings, &parts));
     let profiles = settings.profiles.as_ref().zip(profiles_socket);
     let profiles = profiles.map(|(p, socket)| profiles_service(settings, p, socket, &parts.feed)).transpose()?;
     let mut feed = background_service("apps feed", FeedService::new(parts.feed));
     feed.threads = Some(FEED_THREADS);
     let feed = server.add_service(feed);
-    server.add_service(background_service("resolver", ResolveService(parts.clusters)));
+    server.add_service(background_service("resolver", ResolveService(resolved)));
     if let Some(socket) = admin_socket {
         server.add_service(background_service("admin", AdminService::new(socket, router)));
     }
@@ -107,13 +108,8 @@ pub fn run(settings: &Settings, config_file: &Path) -> Result<(), StartError> {
     Ok(())
 }
 
-fn build(settings: &Settings) -> Result<Parts, StartError> {
-    let routes: Vec<&str> = settings.routes.iter().map(|r| r.name.as_str()).collect();
-    let upstreams: Vec<_> = settings
-        .upstreams
-        .iter()
-        .map(|u| (u.name.as_str(), u.peers.iter().map(|p| p.address.as_str()).collect()))
-        .collect();
+fn build(settings: &Settings, config_file: &Path) -> Result<Parts, StartError> {
+    let (routes, upstreams) = labels(settings);
     let metrics = Metrics::new(&routes, &upstreams).map_err(|e| StartError::Process(e.to_string()))?;
     let clusters: Vec<Arc<Cluster>> = (1u64..)
         .zip(&settings.upstreams)
@@ -128,16 +124,38 @@ fn build(settings: &Settings) -> Result<Parts, StartError> {
         status: feed.status(),
         clusters: clusters.clone(),
         metrics: Arc::clone(&metrics),
-        access_log,
+        access_log: Arc::new(access_log),
         draining: Arc::clone(&flags.draining),
         in_flight: Arc::new(AtomicUsize::new(0)),
     };
-    let state = Arc::new(State::new(settings, handles)?);
-    Ok(Parts { feed, state, clusters, metrics, flags })
+    let current = Arc::new(ArcSwap::from_pointee(State::new(settings, handles)?));
+    let times = Times::new(settings.limits.client_idle, settings.limits.head_read_timeout);
+    let times = Arc::new(ArcSwap::from_pointee(times));
+    let about = Arc::new(ArcSwap::from_pointee(About::new(settings, config_file)));
+    Ok(Parts { feed, current, clusters: watch::Sender::new(clusters), times, about, metrics, flags })
+}
+
+fn plan(settings: &Settings, config_file: &Path, parts: &Parts) -> Plan {
+    let drain = Drain {
+        lasts: settings.server.drain,
+        flags: parts.flags.clone(),
+        current: Arc::clone(&parts.current),
+        apps: parts.feed.status(),
+    };
+    let reloader = Reloader {
+        file: config_file.to_owned(),
+        settings: settings.clone(),
+        current: Arc::clone(&parts.current),
+        clusters: parts.clusters.clone(),
+        times: Arc::clone(&parts.times),
+        about: Arc::clone(&parts.about),
+        next_group: settings.upstreams.len() as u64 + 1,
+        retired: Vec::new(),
+    };
+    Plan { drain, reloader }
 }
 
 fn server_conf(settings: &Settings) -> ServerConf {
-    let most_retries = settings.upstreams.iter().map(|u| u.retries).max().unwrap_or(0);
     ServerConf {
         threads: settings.server.threads,
         // Measured on this kind of work: stealing costs more than it evens out.
@@ -146,7 +164,7 @@ fn server_conf(settings: &Settings) -> ServerConf {
         graceful_shutdown_timeout_seconds: Some(1),
         upstream_keepalive_pool_size: POOL,
         // Pingora counts attempts; the gateway decides which of them happen.
-        max_retries: most_retries + 1,
+        max_retries: MOST_RETRIES as usize + 1,
         ..ServerConf::default()
     }
 }
@@ -156,16 +174,13 @@ fn gateway_service(
     parts: &Parts,
     conf: &Arc<ServerConf>,
 ) -> Result<listening::Service<Connections<HttpProxy<Gateway>>>, StartError> {
-    let mut proxy = http_proxy(conf, Gateway::new(Arc::clone(&parts.state)));
-    let mut options = HttpServerOptions::default();
-    options.h2_idle_timeout = Some(settings.limits.client_idle);
-    proxy.server_options = Some(options);
+    let mut proxy = http_proxy(conf, Gateway::new(Arc::clone(&parts.current)));
     // The defaults of the plain constructor would lose Pingora's bounds.
     proxy.h2_options = Some(default_h2_options());
-    let times = Times { idle: settings.limits.client_idle, head: settings.limits.head_read_timeout };
     let gauges =
         settings.listeners.iter().map(|l| (l.address, parts.metrics.connections(&l.address.to_string()))).collect();
-    let mut service = listening::Service::new("gateway".to_owned(), Connections::new(proxy, times, gauges));
+    let mut service =
+        listening::Service::new("gateway".to_owned(), Connections::new(proxy, Arc::clone(&parts.times), gauges));
     for listener in &settings.listeners {
         let address = listener.address.to_string();
         match &listener.tls {
@@ -205,13 +220,13 @@ fn profiles_service(
     Ok(service)
 }
 
-fn admin_state(settings: &Settings, config_file: &Path, parts: &Parts) -> AdminState {
+fn admin_state(settings: &Settings, parts: &Parts) -> AdminState {
     let reject_after = settings.apps.reject_when_stale.then_some(settings.apps.max_staleness);
     let readiness = Readiness::new(parts.flags.clone(), parts.feed.status(), reject_after);
     AdminState {
         metrics: Arc::clone(&parts.metrics),
         feed: parts.feed.status(),
         ready: Arc::new(move || readiness.check()),
-        about: Arc::new(About::new(settings, config_file)),
+        about: Arc::clone(&parts.about),
     }
 }

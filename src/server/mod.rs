@@ -3,6 +3,7 @@
 pub mod bootstrap;
 pub mod preflight;
 pub mod readiness;
+pub mod reload;
 pub mod services;
 pub mod shutdown;
 

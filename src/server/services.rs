@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use pingora::server::{ListenFds, ShutdownWatch};
 use pingora::services::background::BackgroundService;
 use pingora::services::{Service, ServiceReadyNotifier};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tracing::error;
 
@@ -42,8 +43,8 @@ impl BackgroundService for FeedService {
     }
 }
 
-/// Resolves the names of peers.
-pub struct ResolveService(pub Vec<Arc<Cluster>>);
+/// Resolves the names of peers, of whatever upstreams are in force.
+pub struct ResolveService(pub watch::Receiver<Vec<Arc<Cluster>>>);
 
 #[async_trait]
 impl BackgroundService for ResolveService {

@@ -16,21 +16,30 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::readiness::Flags;
+use super::reload::Reloader;
 use crate::apps::feed::{Phase, Status};
 use crate::error::StartError;
-use crate::gateway::state::State;
+use crate::gateway::state::{Current, State};
 
 /// The longest that requests in flight are waited for once the listeners are closed.
 pub const LAST_REQUESTS: Duration = Duration::from_secs(10);
 
-/// What stops the process.
+/// What signals lead to.
 pub struct Plan {
+    /// What SIGTERM begins.
+    pub drain: Drain,
+    /// Told of SIGHUP and SIGUSR1.
+    pub reloader: Reloader,
+}
+
+/// What stopping takes.
+pub struct Drain {
     /// How long the listeners keep serving after SIGTERM.
-    pub drain: Duration,
+    pub lasts: Duration,
     /// Tells whether clients are let in yet, and is told of SIGTERM.
     pub flags: Flags,
-    /// Told of SIGUSR1, asked for requests in flight.
-    pub state: Arc<State>,
+    /// Asked for requests in flight.
+    pub current: Current,
     /// Tells when the feed has stopped, which may write the apps cache before.
     pub apps: Arc<Status>,
 }
@@ -90,36 +99,43 @@ impl Received {
     }
 
     /// The next signal that stops the process; the others are dealt with on the way.
-    async fn stop(&mut self, state: &State) -> Stop {
+    async fn stop(&mut self, reloader: &mut Reloader) -> Stop {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return Stop::Drain,
                 _ = self.interrupt.recv() => return Stop::AtOnce,
-                _ = self.user1.recv() => state.reopen_logs(),
-                _ = self.hangup.recv() => warn!("SIGHUP: reloading the configuration is not supported yet"),
+                _ = self.user1.recv() => reloader.reopen_logs(),
+                _ = self.hangup.recv() => reloader.reload().await,
                 _ = self.quit.recv() => warn!("SIGQUIT: handing over to a new process is not supported yet"),
             }
         }
     }
 
     /// Until SIGINT comes; a second SIGTERM changes nothing.
-    async fn interrupted(&mut self, state: &State) {
-        while matches!(self.stop(state).await, Stop::Drain) {}
+    async fn interrupted(&mut self, reloader: &mut Reloader) {
+        while matches!(self.stop(reloader).await, Stop::Drain) {}
     }
 }
 
 impl Plan {
     async fn follow(self, mut received: Received, close: watch::Sender<bool>) {
-        if matches!(received.stop(&self.state).await, Stop::Drain) {
-            self.flags.draining.store(true, Ordering::Relaxed);
-            info!(seconds = self.drain.as_secs_f64(), "draining: not ready any more, still serving");
+        let Self { drain, mut reloader } = self;
+        if matches!(received.stop(&mut reloader).await, Stop::Drain) {
+            drain.flags.draining.store(true, Ordering::Relaxed);
+            info!(seconds = drain.lasts.as_secs_f64(), "draining: not ready any more, still serving");
             tokio::select! {
-                () = self.wind_down(close) => {}
-                () = received.interrupted(&self.state) => {}
+                () = drain.wind_down(close) => {}
+                () = received.interrupted(&mut reloader) => {}
             }
         }
-        info!(abandoned = self.state.in_flight(), "stopped");
-        end(&self.state)
+        info!(abandoned = drain.in_flight(), "stopped");
+        end(&drain.current.load())
+    }
+}
+
+impl Drain {
+    fn in_flight(&self) -> usize {
+        self.current.load().in_flight()
     }
 
     /// Serves on for the drain, then closes the listeners and waits for what is in flight.
@@ -128,13 +144,13 @@ impl Plan {
         const LOOK: Duration = Duration::from_millis(50);
         // Nobody needs time to notice a gateway that never let anybody in.
         if self.flags.listening.load(Ordering::Acquire) {
-            tokio::time::sleep(self.drain).await;
+            tokio::time::sleep(self.lasts).await;
         }
         close.send_replace(true);
         let nothing_left = async {
             loop {
                 tokio::time::sleep(LOOK).await;
-                if self.state.in_flight() == 0 && self.apps.phase() == Phase::Stopped {
+                if self.in_flight() == 0 && self.apps.phase() == Phase::Stopped {
                     break;
                 }
             }

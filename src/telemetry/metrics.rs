@@ -24,6 +24,32 @@ pub const REVISION: &str = match option_env!("RTMS_REVISION") {
     None => "unknown",
 };
 
+/// What came of a reload of the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReloadResult {
+    /// It is in force.
+    Ok,
+    /// It has mistakes, or could not be put in force; the one before it stays.
+    Invalid,
+    /// It changes what only a restart can; the one before it stays.
+    RestartNeeded,
+}
+
+impl ReloadResult {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Ok, Self::Invalid, Self::RestartNeeded];
+
+    /// The label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Invalid => "invalid",
+            Self::RestartNeeded => "restart_needed",
+        }
+    }
+}
+
 /// All metrics of the process, with handles for one configuration's routes and upstreams.
 pub struct Metrics {
     pub(super) families: Arc<Families>,
@@ -42,7 +68,21 @@ impl Metrics {
     pub fn new(routes: &[&str], upstreams: &[(&str, Vec<&str>)]) -> prometheus::Result<Arc<Self>> {
         let families = Families::register()?;
         super::feed::start_at_zero(&families.apps);
+        for result in ReloadResult::ALL {
+            families.config_reloads.with_label_values(&[result.as_str()]);
+        }
         Ok(Arc::new(Self::bind(Arc::new(families), routes, upstreams)))
+    }
+
+    /// The same metrics, for another configuration's routes and upstreams. Series that are counted already go on.
+    #[must_use]
+    pub fn rebound(&self, routes: &[&str], upstreams: &[(&str, Vec<&str>)]) -> Arc<Self> {
+        Arc::new(Self::bind(Arc::clone(&self.families), routes, upstreams))
+    }
+
+    /// A reload of the configuration was asked for.
+    pub fn config_reloaded(&self, result: ReloadResult) {
+        self.families.config_reloads.with_label_values(&[result.as_str()]).inc();
     }
 
     fn bind(families: Arc<Families>, routes: &[&str], upstreams: &[(&str, Vec<&str>)]) -> Self {
@@ -169,6 +209,7 @@ mod tests {
             "rtms_apps_weak",
             "rtms_auth_duration_seconds",
             "rtms_build_info",
+            "rtms_config_reloads_total",
             "rtms_connections",
             "rtms_encrypted_bodies_total",
             "rtms_errors_total",

@@ -16,5 +16,5 @@ mod upstreams;
 
 pub use access_log::AccessLog;
 pub use line::Entry;
-pub use metrics::Metrics;
+pub use metrics::{Metrics, ReloadResult};
 pub use upstreams::Outcome;

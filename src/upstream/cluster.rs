@@ -15,6 +15,8 @@ pub struct Cluster {
     pub name: String,
     /// How often a failed attempt is repeated, where that is safe.
     pub retries: usize,
+    /// What keeps its connections apart from those of other upstreams.
+    pub group: u64,
     peers: Vec<Peer>,
     balance: RoundRobin,
 }
@@ -57,6 +59,7 @@ impl Cluster {
         Ok(Self {
             name: upstream.name.clone(),
             retries: upstream.retries,
+            group,
             peers: upstream.peers.iter().map(|p| Peer::new(&p.address, Arc::clone(&dial))).collect(),
             balance: RoundRobin::new(&upstream.peers.iter().map(|p| p.weight).collect::<Vec<_>>()),
         })

@@ -102,12 +102,17 @@ impl Peer {
     pub fn resolved(&self, mut addresses: Vec<SocketAddr>) -> bool {
         addresses.sort_unstable();
         addresses.dedup();
-        let known: Vec<_> = self.targets.load().iter().filter_map(|t| t._address.as_inet().copied()).collect();
-        if known == addresses {
+        if self.addresses() == addresses {
             return false;
         }
         self.targets.store(Arc::new(addresses.into_iter().map(|a| self.dial.target(a)).collect()));
         true
+    }
+
+    /// The addresses that the name stands for right now.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.targets.load().iter().filter_map(|t| t._address.as_inet().copied()).collect()
     }
 
     /// Whether there is an address to connect to.

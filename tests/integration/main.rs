@@ -23,6 +23,7 @@ mod feed;
 mod headers;
 mod lifecycle;
 mod rate_limits;
+mod reload;
 mod slow_clients;
 mod telemetry;
 mod tls;

@@ -283,6 +283,11 @@ impl Gateway {
         self.process.stdout() + &self.process.stderr()
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         self.process.signal(signal);

@@ -40,7 +40,7 @@ impl Admin {
             metrics,
             feed: feed.status(),
             ready: Arc::new(move || if asked.load(Ordering::SeqCst) { Ok(()) } else { Err(why.to_owned()) }),
-            about: Arc::new(About::new(&settings, &file)),
+            about: Arc::new(ArcSwap::from_pointee(About::new(&settings, &file))),
         };
         let (stop, stopping) = watch::channel(false);
         let (loaded, is_loaded) = oneshot::channel();

@@ -5,12 +5,13 @@ use tokio::time::advance;
 
 use super::*;
 
-const TIMES: Times = Times { idle: Duration::from_mins(1), head: Duration::from_secs(10) };
+const IDLE: Duration = Duration::from_mins(1);
+const HEAD: Duration = Duration::from_secs(10);
 
 /// A connection with deadlines, and the client's end of it.
 fn connection() -> (Stream, DuplexStream) {
     let (server, client) = tokio::io::duplex(1024);
-    (timed(Box::new(server), TIMES), client)
+    (timed(Box::new(server), Times::new(IDLE, HEAD)), client)
 }
 
 fn of(stream: &Stream) -> &Timed {
@@ -56,7 +57,7 @@ async fn a_head_that_trickles_ends_after_the_head_time_however_many_bytes_come()
         }
     };
     assert_eq!((error.kind(), bytes), (io::ErrorKind::TimedOut, 4));
-    assert!(began.elapsed() >= TIMES.head && began.elapsed() < TIMES.head + Duration::from_millis(5));
+    assert!(began.elapsed() >= HEAD && began.elapsed() < HEAD + Duration::from_millis(5));
     drop(stream);
     trickle.await.unwrap();
 }

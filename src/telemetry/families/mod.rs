@@ -35,6 +35,8 @@ pub struct Families {
     pub apps: AppsFamilies,
     /// `rtms_access_log_dropped_total`
     pub access_log_dropped: IntCounter,
+    /// `rtms_config_reloads_total{result}`
+    pub config_reloads: IntCounterVec,
 }
 
 impl Families {
@@ -53,7 +55,9 @@ impl Families {
             "rtms_access_log_dropped_total",
             "Access log lines given up because their output did not keep up or failed.",
         )?;
-        Ok(Self { registry: r.registry, names: r.names, requests, upstreams, apps, access_log_dropped })
+        let reloads = "Reloads of the configuration that were asked for, by what came of them.";
+        let config_reloads = r.counters("rtms_config_reloads_total", reloads, &["result"])?;
+        Ok(Self { registry: r.registry, names: r.names, requests, upstreams, apps, access_log_dropped, config_reloads })
     }
 }
 

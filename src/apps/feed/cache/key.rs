@@ -7,7 +7,7 @@ use crate::apps::reading::decode_base64;
 const LEN: usize = 32;
 
 /// The 32 bytes that the cache file's own key is derived from. Wiped when dropped; no `Debug`.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct CacheKey(Zeroizing<[u8; LEN]>);
 
 impl CacheKey {

@@ -1,0 +1,198 @@
+//! A reload of the configuration: whole, or not at all.
+//!
+//! The file is read as at a start. What can't be changed while the process runs, or doesn't check out, changes nothing:
+//! it is logged, counted, and the configuration in force stays. Otherwise one pointer is swapped: requests that come
+//! from then on see the new configuration, those under way finish by the old one. Upstreams whose settings are the same
+//! are kept with all that is known of their peers, and so are budgets and the access log.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+use tracing::{error, info, warn};
+
+use crate::admin::{About, LastReload};
+use crate::config::settings::{Settings, Upstream};
+use crate::config::{self, Mistakes};
+use crate::error::StartError;
+use crate::gateway::state::{Current, Fresh, State};
+use crate::listener::patience::{SharedTimes, Times};
+use crate::telemetry::{AccessLog, Metrics, ReloadResult};
+use crate::upstream::{Cluster, resolve};
+
+/// Reloads the configuration when it is told to.
+pub struct Reloader {
+    /// The file that the process was started with.
+    pub file: PathBuf,
+    /// The settings in force.
+    pub settings: Settings,
+    /// Where requests find what is in force.
+    pub current: Current,
+    /// Told which upstreams are.
+    pub clusters: watch::Sender<Vec<Arc<Cluster>>>,
+    /// Deadlines of connections that are accepted from now on.
+    pub times: SharedTimes,
+    /// What `/status` shows.
+    pub about: Arc<ArcSwap<About>>,
+    /// The next upstream's group; see [`Cluster::new`].
+    pub next_group: u64,
+    /// Logs that requests under way may still write to. The last one to let go of a log waits for its last lines, and
+    /// that must not be a request.
+    pub retired: Vec<Arc<AccessLog>>,
+}
+
+/// Why a configuration isn't put in force.
+enum Refusal {
+    Mistakes(Mistakes),
+    RestartNeeded(Vec<&'static str>),
+    Failed(StartError),
+}
+
+impl Reloader {
+    /// Reads the file again and puts it in force, or says why not.
+    pub async fn reload(&mut self) {
+        let metrics = Arc::clone(self.current.load().metrics());
+        let result = match self.attempt().await {
+            Ok(changed) => {
+                info!(config = %self.file.display(), ?changed, "the configuration was reloaded");
+                self.told(ReloadResult::Ok, None);
+                ReloadResult::Ok
+            }
+            Err(refusal) => self.refused(&refusal),
+        };
+        metrics.config_reloaded(result);
+    }
+
+    /// Opens the access log's file anew.
+    pub fn reopen_logs(&self) {
+        self.current.load().reopen_logs();
+    }
+
+    fn refused(&self, refusal: &Refusal) -> ReloadResult {
+        let (result, why) = match refusal {
+            Refusal::Mistakes(mistakes) => {
+                for mistake in mistakes {
+                    error!("not reloaded: {mistake}");
+                }
+                (ReloadResult::Invalid, format!("{} mistakes; `check` prints them", mistakes.iter().count()))
+            }
+            Refusal::RestartNeeded(sections) => {
+                let sections = sections.join(", ");
+                error!(sections, "not reloaded: restart_needed, as only a restart can change these");
+                (ReloadResult::RestartNeeded, format!("restart_needed: {sections}"))
+            }
+            Refusal::Failed(problem) => {
+                error!(%problem, "not reloaded");
+                (ReloadResult::Invalid, problem.to_string())
+            }
+        };
+        self.told(result, Some(why));
+        result
+    }
+
+    fn told(&self, result: ReloadResult, problem: Option<String>) {
+        let last = LastReload { at: SystemTime::now(), result: result.as_str(), problem };
+        let about = self.about.load().after(&self.settings, &self.file, last);
+        self.about.store(Arc::new(about));
+    }
+
+    /// The sections that differ from before, once they are in force.
+    async fn attempt(&mut self) -> Result<Vec<&'static str>, Refusal> {
+        let env = |name: &str| std::env::var(name).ok();
+        let loaded = config::load(&self.file, &env).map_err(Refusal::Mistakes)?;
+        let fixed = self.settings.fixed_that_differ(&loaded.settings);
+        if !fixed.is_empty() {
+            return Err(Refusal::RestartNeeded(fixed));
+        }
+        for warning in &loaded.warnings {
+            warn!("{warning}");
+        }
+        let settings = loaded.settings;
+        let next = self.successor(&settings).await.map_err(Refusal::Failed)?;
+        let changed = self.settings.reloadable_that_differ(&settings);
+        self.put_in_force(settings, next);
+        Ok(changed)
+    }
+
+    async fn successor(&mut self, settings: &Settings) -> Result<State, StartError> {
+        let before = self.current.load_full();
+        let clusters = self.clusters(settings, before.clusters()).await?;
+        let (routes, upstreams) = labels(settings);
+        let metrics = before.metrics().rebound(&routes, &upstreams);
+        let access_log = self.access_log(settings, &before, &metrics)?;
+        before.successor(settings, Fresh { clusters, metrics, access_log })
+    }
+
+    /// Upstreams with the settings they had are the ones they were.
+    async fn clusters(
+        &mut self,
+        settings: &Settings,
+        before: &[Arc<Cluster>],
+    ) -> Result<Vec<Arc<Cluster>>, StartError> {
+        let mut clusters = Vec::with_capacity(settings.upstreams.len());
+        for upstream in &settings.upstreams {
+            let same = self.settings.upstreams.iter().position(|old| old == upstream).and_then(|at| before.get(at));
+            if let Some(same) = same {
+                clusters.push(Arc::clone(same));
+                continue;
+            }
+            let cluster = Cluster::new(upstream, self.group(upstream, before))?;
+            resolve::prepare(&cluster, before).await;
+            clusters.push(Arc::new(cluster));
+        }
+        Ok(clusters)
+    }
+
+    /// The group of the upstream that this one takes the place of, where connections to its peers are as good as before;
+    /// else a new one.
+    fn group(&mut self, upstream: &Upstream, before: &[Arc<Cluster>]) -> u64 {
+        let dialled = |u: &Upstream| (u.name.clone(), u.http2, u.tls.clone(), u.timeouts);
+        let same = self.settings.upstreams.iter().position(|old| dialled(old) == dialled(upstream));
+        if let Some(cluster) = same.and_then(|at| before.get(at)) {
+            return cluster.group;
+        }
+        self.next_group += 1;
+        self.next_group - 1
+    }
+
+    fn access_log(
+        &mut self,
+        settings: &Settings,
+        before: &State,
+        metrics: &Metrics,
+    ) -> Result<Arc<AccessLog>, StartError> {
+        self.retired.retain(|log| Arc::strong_count(log) > 1);
+        let log = &settings.telemetry.access_log;
+        if *log == self.settings.telemetry.access_log {
+            return Ok(Arc::clone(before.access_log()));
+        }
+        let log = AccessLog::open(log, metrics.access_log_dropped())
+            .map_err(|e| StartError::Process(format!("telemetry.access_log: {e}")))?;
+        self.retired.push(Arc::clone(before.access_log()));
+        Ok(Arc::new(log))
+    }
+
+    fn put_in_force(&mut self, settings: Settings, next: State) {
+        let limits = &settings.limits;
+        if (limits.client_idle, limits.head_read_timeout)
+            != (self.settings.limits.client_idle, self.settings.limits.head_read_timeout)
+        {
+            self.times.store(Arc::new(Times::new(limits.client_idle, limits.head_read_timeout)));
+        }
+        let clusters = next.clusters().to_vec();
+        self.current.store(Arc::new(next));
+        self.clusters.send_replace(clusters);
+        self.settings = settings;
+    }
+}
+
+/// The labels of a configuration's metrics: its routes, and its upstreams with their peers.
+#[must_use]
+pub fn labels(settings: &Settings) -> (Vec<&str>, Vec<(&str, Vec<&str>)>) {
+    let routes = settings.routes.iter().map(|r| r.name.as_str()).collect();
+    let upstreams = settings.upstreams.iter();
+    let upstreams = upstreams.map(|u| (u.name.as_str(), u.peers.iter().map(|p| p.address.as_str()).collect()));
+    (routes, upstreams.collect())
+}
