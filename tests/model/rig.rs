@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use mongodb::bson::doc;
+use rtms_gateway::apps::feed::Phase;
 
 use super::judge::{Court, Probe};
 use super::ladder::Watch;
@@ -176,11 +177,14 @@ impl Rig {
         self.check_ladder();
     }
 
-    /// Waits until both gateways know that the database is out of reach.
+    /// Waits until both gateways have lost their stream, now that the database is out of reach: they wait for their next
+    /// attempt, which is in vain, too.
     pub(super) async fn away(&mut self) {
-        poll::within(QUIET, "the feed is away", async || self.feed.status.last_error().map(drop)).await;
+        let waiting = Phase::Waiting.as_str();
+        poll::within(QUIET, "the feed is away", async || (self.feed.status.phase() == Phase::Waiting).then_some(()))
+            .await;
         poll::within(QUIET, "the gateway is away", async || {
-            (!self.gateway.status().await["apps"]["last_error"].is_null()).then_some(())
+            (self.gateway.status().await["apps"]["phase"] == waiting).then_some(())
         })
         .await;
     }
