@@ -23,4 +23,4 @@ pub mod serve;
 pub mod store;
 
 pub use access::{Access, Digest, Scope};
-pub use http::{Api, router};
+pub use http::{Api, Running, router};

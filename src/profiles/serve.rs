@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::{Extension, Router};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -16,19 +16,26 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
-use super::http::Peer;
+use super::http::{Peer, Running};
 
 /// Connections at a time; more wait in the kernel.
 const CONNECTIONS: usize = 256;
 /// Time for a TLS handshake, and for the head of a request, from when the connection is free for it.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Requests that are being answered are waited for at the end.
-const LAST_REQUESTS: Duration = Duration::from_secs(5);
+/// Requests that are being answered are waited for at the end; the process goes on a little longer than this.
+const LAST_REQUESTS: Duration = Duration::from_secs(9);
 /// After the kernel could not give a connection, for want of descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves `router` until `stop` is true or its sender is gone; requests that are being answered then are finished.
-pub async fn run(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router, mut stop: watch::Receiver<bool>) {
+/// Serves `router` until `stop` is true or its sender is gone; requests that are being answered then, and what is
+/// `running` though its client is gone, are finished.
+pub async fn run(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    running: Running,
+    mut stop: watch::Receiver<bool>,
+) {
     let (places, graceful) = (Arc::new(Semaphore::new(CONNECTIONS)), GracefulShutdown::new());
     loop {
         let accepted = tokio::select! {
@@ -40,10 +47,15 @@ pub async fn run(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router
             continue;
         };
         let (tls, router, watcher) = (tls.clone(), router.clone(), graceful.watcher());
+        let mut stopped = stop.clone();
         tokio::spawn(async move {
             let _place = place;
             let Some(tls) = tls else { return serve(stream, peer, router, watcher).await };
-            match timeout(PATIENCE, tls.accept(stream)).await {
+            let accepted = tokio::select! {
+                accepted = timeout(PATIENCE, tls.accept(stream)) => accepted,
+                _ = stopped.wait_for(|stop| *stop) => return,
+            };
+            match accepted {
                 Ok(Ok(stream)) => serve(stream, peer, router, watcher).await,
                 Ok(Err(error)) => debug!(%peer, %error, "app profiles: TLS handshake failed"),
                 Err(_) => debug!(%peer, "app profiles: TLS handshake took too long"),
@@ -51,7 +63,13 @@ pub async fn run(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router
         });
     }
     drop(listener);
-    let _ = timeout(LAST_REQUESTS, graceful.shutdown()).await;
+    let last = async {
+        graceful.shutdown().await;
+        running.ended().await;
+    };
+    if timeout(LAST_REQUESTS, last).await.is_err() {
+        warn!("app profiles: calls were given up, as the process ends");
+    }
 }
 
 async fn accept(
@@ -71,7 +89,7 @@ async fn accept(
     }
 }
 
-async fn serve<S>(stream: S, peer: SocketAddr, router: Router, watcher: hyper_util::server::graceful::Watcher)
+async fn serve<S>(stream: S, peer: SocketAddr, router: Router, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

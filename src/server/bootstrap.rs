@@ -34,7 +34,7 @@ use crate::listener::patience::{SharedTimes, Times};
 use crate::listener::tls;
 use crate::profiles::rules::Rules;
 use crate::profiles::store::{FileStore, MongoStore, Store};
-use crate::profiles::{Access, Api};
+use crate::profiles::{Access, Api, Running};
 use crate::telemetry::{AccessLog, Metrics};
 use crate::upstream::Cluster;
 
@@ -84,7 +84,7 @@ pub fn run(settings: &Settings, config_file: &Path) -> Result<(), StartError> {
     let gateway = gateway_service(settings, &parts, &conf)?;
     let router = admin::router(admin_state(settings, &parts));
     let profiles = settings.profiles.as_ref().zip(profiles_socket);
-    let profiles = profiles.map(|(p, socket)| profiles_service(settings, p, socket, &parts.feed)).transpose()?;
+    let profiles = profiles.map(|(p, socket)| profiles_service(settings, p, socket, &parts)).transpose()?;
     let mut feed = background_service("apps feed", FeedService::new(parts.feed));
     feed.threads = Some(FEED_THREADS);
     let feed = server.add_service(feed);
@@ -195,7 +195,7 @@ fn profiles_service(
     settings: &Settings,
     profiles: &settings::Profiles,
     socket: TcpListener,
-    feed: &Feed,
+    parts: &Parts,
 ) -> Result<GenBackgroundService<ProfilesService>, StartError> {
     let tls = profiles.tls.as_ref().map(tls::server_config).transpose()?;
     if tls.is_none() && !profiles.address.ip().is_loopback() {
@@ -205,17 +205,19 @@ fn profiles_service(
         AppsSource::MongoDb { uri, database, collection } => {
             Arc::new(MongoStore::new(uri, database.clone(), collection.clone()))
         }
-        AppsSource::File { path } => Arc::new(FileStore::new(feed.published(), path.clone())),
+        AppsSource::File { path } => Arc::new(FileStore::new(parts.feed.published(), path.clone())),
     };
     let api = Arc::new(Api {
         access: Access::new(profiles.tokens.clone()),
         store,
         rules: Rules { encoding: settings.auth.secret_encoding, min_secret_bytes: profiles.min_secret_bytes },
-        published: feed.published(),
-        feed: feed.status(),
+        published: parts.feed.published(),
+        feed: parts.feed.status(),
+        running: Running::default(),
     });
     let tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
-    let mut service = background_service("app profiles", ProfilesService::new(socket, tls, api));
+    let mut service =
+        background_service("app profiles", ProfilesService::new(socket, tls, api, Arc::clone(&parts.flags.profiles)));
     service.threads = Some(1);
     Ok(service)
 }

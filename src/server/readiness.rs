@@ -13,6 +13,8 @@ pub struct Flags {
     pub draining: Arc<AtomicBool>,
     /// The listeners are open.
     pub listening: Arc<AtomicBool>,
+    /// The app profiles API has calls to finish, or may come to have some.
+    pub profiles: Arc<AtomicBool>,
 }
 
 /// The answer to `/readyz`.

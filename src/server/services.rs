@@ -87,13 +87,14 @@ pub struct ProfilesService {
     listener: Mutex<Option<TcpListener>>,
     tls: Option<TlsAcceptor>,
     api: Arc<Api>,
+    serving: Arc<AtomicBool>,
 }
 
 impl ProfilesService {
-    /// Serves `api` on a socket that listens already.
+    /// Serves `api` on a socket that listens already; `serving` is set while there may be calls to finish.
     #[must_use]
-    pub const fn new(listener: TcpListener, tls: Option<TlsAcceptor>, api: Arc<Api>) -> Self {
-        Self { listener: Mutex::new(Some(listener)), tls, api }
+    pub const fn new(listener: TcpListener, tls: Option<TlsAcceptor>, api: Arc<Api>, serving: Arc<AtomicBool>) -> Self {
+        Self { listener: Mutex::new(Some(listener)), tls, api, serving }
     }
 }
 
@@ -102,16 +103,19 @@ impl BackgroundService for ProfilesService {
     async fn start(&self, stop: ShutdownWatch) {
         let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(listener) = listener else { return };
+        self.serving.store(true, Ordering::Release);
         let store = Arc::clone(&self.api.store);
         let attending = tokio::spawn(async move { store.attend().await });
         match tokio::net::TcpListener::from_std(listener) {
             Ok(listener) => {
                 let router = profiles::router(Arc::clone(&self.api));
-                profiles::serve::run(listener, self.tls.clone(), router, stop).await;
+                let running = self.api.running.clone();
+                profiles::serve::run(listener, self.tls.clone(), router, running, stop).await;
             }
             Err(error) => error!(%error, "the app profiles API ended"),
         }
         attending.abort();
+        self.serving.store(false, Ordering::Release);
     }
 }
 

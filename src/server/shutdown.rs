@@ -150,7 +150,8 @@ impl Drain {
         let nothing_left = async {
             loop {
                 tokio::time::sleep(LOOK).await;
-                if self.in_flight() == 0 && self.apps.phase() == Phase::Stopped {
+                let profiles = self.flags.profiles.load(Ordering::Acquire);
+                if self.in_flight() == 0 && !profiles && self.apps.phase() == Phase::Stopped {
                     break;
                 }
             }

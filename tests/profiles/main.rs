@@ -18,6 +18,7 @@ mod cli_failures;
 mod cli_tls;
 mod conflicts;
 mod description;
+mod ends;
 mod faults;
 mod file_source;
 mod rotation;

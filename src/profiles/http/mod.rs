@@ -2,6 +2,7 @@
 
 mod answer;
 pub(super) mod apps;
+mod course;
 mod input;
 pub(super) mod rotate;
 mod write;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::StatusCode;
@@ -17,6 +19,7 @@ use http::StatusCode;
 pub use self::answer::Failure;
 use self::answer::Refused;
 pub use self::apps::AppList;
+pub use self::course::Running;
 pub use self::input::Peer;
 pub use self::rotate::RotateBody;
 use super::access::Access;
@@ -38,6 +41,8 @@ pub struct Api {
     pub published: Arc<ArcSwap<Snapshot>>,
     /// How it is kept current.
     pub feed: Arc<Status>,
+    /// Calls that change something, and haven't ended.
+    pub running: Running,
 }
 
 /// The API. Every request needs a [`Peer`] among its extensions.
@@ -54,6 +59,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .method_not_allowed_fallback(async || {
             Refused::client(StatusCode::METHOD_NOT_ALLOWED, "this path has no such method; see /api/v1/openapi.json")
         })
+        .layer(from_fn_with_state(Arc::clone(&api), course::to_the_end))
         .with_state(api)
 }
 

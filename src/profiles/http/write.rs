@@ -12,7 +12,7 @@ use super::Api;
 use super::answer::{Refused, json};
 use super::input::{Caller, Wait, condition};
 use crate::apps::Document;
-use crate::apps::feed::OpTime;
+use crate::apps::feed::{OpTime, Phase};
 use crate::profiles::audit;
 use crate::profiles::change::Refusal;
 use crate::profiles::edit::Edit;
@@ -21,6 +21,8 @@ use crate::profiles::store::{Attempt, Found, StoreError, Stored};
 
 /// How often a change is worked out again because somebody else was faster.
 const ATTEMPTS: usize = 5;
+/// How often a wait looks whether the gateway stops.
+const LOOK: Duration = Duration::from_millis(200);
 /// How long a previous secret that was thrown out would have lasted, for whoever rotated.
 pub const THROWN_OUT: HeaderName = HeaderName::from_static("x-rtms-previous-dropped");
 
@@ -186,9 +188,14 @@ impl Call<'_> {
             if self.is_in_force(outcome, through) {
                 return Ok(());
             }
-            if !matches!(timeout_at(deadline, progress.changed()).await, Ok(Ok(()))) {
-                let why = "stored, but not in force at this gateway within the time given; see /status there";
-                return Err(Refused::server(StatusCode::GATEWAY_TIMEOUT, why));
+            let late = |why| Err(Refused::server(StatusCode::GATEWAY_TIMEOUT, why));
+            if self.api.feed.phase() == Phase::Stopped {
+                return late("stored, but not in force at this gateway, which is stopping");
+            }
+            // Stopping publishes nothing.
+            let _ = timeout_at(deadline.min(Instant::now() + LOOK), progress.changed()).await;
+            if Instant::now() >= deadline {
+                return late("stored, but not in force at this gateway within the time given; see /status there");
             }
         }
     }
