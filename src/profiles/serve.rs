@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
 use axum::{Extension, Router};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -22,6 +25,8 @@ use super::http::{Peer, Running};
 const CONNECTIONS: usize = 256;
 /// Time for a TLS handshake, and for the head of a request, from when the connection is free for it.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// A connection on which nothing is asked is let go, whatever protocol it speaks or hasn't said it speaks.
+const IDLE: Duration = Duration::from_secs(20);
 /// Requests that are being answered are waited for at the end; the process goes on a little longer than this.
 const LAST_REQUESTS: Duration = Duration::from_secs(9);
 /// After the kernel could not give a connection, for want of descriptors or memory.
@@ -93,7 +98,9 @@ async fn serve<S>(stream: S, peer: SocketAddr, router: Router, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = TowerToHyperService::new(router.layer(Extension(Peer(peer))));
+    let requests = Running::default();
+    let router = router.layer(Extension(Peer(peer))).layer(from_fn_with_state(requests.clone(), counted));
+    let service = TowerToHyperService::new(router);
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(64 << 10);
     builder
@@ -104,7 +111,27 @@ where
         .max_concurrent_streams(32)
         .max_header_list_size(32 << 10);
     let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-    if let Err(error) = watcher.watch(connection).await {
-        debug!(%peer, %error, "app profiles: a connection ended early");
+    tokio::select! {
+        ended = watcher.watch(connection) => if let Err(error) = ended {
+            debug!(%peer, %error, "app profiles: a connection ended early");
+        },
+        () = idle(&requests) => debug!(%peer, "app profiles: an idle connection was closed"),
+    }
+}
+
+async fn counted(State(requests): State<Running>, request: Request, next: Next) -> Response {
+    let _run = requests.begin();
+    next.run(request).await
+}
+
+/// Returns when nothing was asked for a while: also of a client that doesn't read what it was answered, or that keeps
+/// an HTTP/2 connection alive by pings alone.
+async fn idle(requests: &Running) {
+    let mut count = requests.watch();
+    loop {
+        let _ = count.wait_for(|count| *count == 0).await;
+        if !matches!(timeout(IDLE, count.changed()).await, Ok(Ok(()))) {
+            return;
+        }
     }
 }

@@ -102,11 +102,21 @@ async fn the_listener_speaks_tls_and_asks_for_certificates() {
 }
 
 #[tokio::test]
-async fn a_client_that_sends_nothing_is_let_go() {
+async fn a_client_that_asks_nothing_is_let_go() {
     let upstream = Upstream::start().await;
     let mongo = Mongo::start().await;
     let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
-    let mut slow = Client::connect(gateway.profiles()).await;
-    slow.send(b"GET /api/v1/apps HTTP/1.1\r\nHost: ").await;
-    assert!(slow.closed().await);
+    // Silence, the beginning of either protocol, and an HTTP/2 connection without a request.
+    let beginnings: [&[u8]; 4] = [
+        b"",
+        b"GET /api/v1/apps HTTP/1.1\r\nHost: ",
+        b"PRI * HTTP/2.0\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
+    ];
+    let ends = beginnings.map(async |beginning| {
+        let mut client = Client::connect(gateway.profiles()).await;
+        client.send(beginning).await;
+        client.closed().await
+    });
+    assert_eq!(futures_util::future::join_all(ends).await, [true; 4]);
 }
