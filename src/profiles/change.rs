@@ -50,7 +50,8 @@ pub struct Rotation {
     pub overlap: std::time::Duration,
 }
 
-/// Makes the secret in force the previous one. `None`: the new one is in force already, nothing is to be done.
+/// Makes the secret in force the previous one. `None`: the new one is in force already, nothing is to be done; without an
+/// overlap the one before it is taken out even then.
 ///
 /// # Errors
 /// The document has no secret, makes no sense, or the new secret is no good.
@@ -66,11 +67,15 @@ pub fn rotate(document: &Document, rules: &Rules, rotation: &Rotation, now: i64)
     let next = edit.applied_to(document.clone());
     allowed(document, rules, &edit, Mistakes::default())?;
     let key = |document| rules.key(document, "jwt_secretkey").unwrap_or_default();
+    let none_before = |edit: Edit| edit.without("jwt_secretkey_previous").without("previous_expires_at");
     if key(document).ct_eq(&key(&next)).into() {
-        return Ok(None);
+        // No overlap is what the one before may not outlive, however long it was given at first.
+        let ends =
+            rotation.overlap.is_zero() && !matches!(document.get("jwt_secretkey_previous"), None | Some(Value::Null));
+        return Ok(ends.then(|| none_before(Edit::default())));
     }
     if rotation.overlap.is_zero() {
-        return Ok(Some(edit.without("jwt_secretkey_previous").without("previous_expires_at")));
+        return Ok(Some(none_before(edit)));
     }
     let until = now.saturating_add(i64::try_from(rotation.overlap.as_millis()).unwrap_or(i64::MAX));
     let previous = Value::Str(current.clone());
@@ -210,6 +215,10 @@ mod tests {
     fn a_rotation_that_is_asked_for_twice_happens_once() {
         let Ok(Some(after)) = rotated(&document(&[secret("old-secret")]), "new-secret", 60) else { panic!("rotated") };
         assert!(rotated(&after, "new-secret", 60).is_ok_and(|edit| edit.is_none()));
+        // The one before it leaked since: it ends, once.
+        let Ok(Some(ended)) = rotated(&after, "new-secret", 0) else { panic!("ended") };
+        assert!(ended == document(&[secret("new-secret")]));
+        assert!(rotated(&ended, "new-secret", 0).is_ok_and(|edit| edit.is_none()));
     }
 
     #[test]

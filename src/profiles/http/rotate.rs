@@ -44,7 +44,8 @@ pub struct RotateBody {
 /// Gives an app a new secret, while the one before it stays good for a time.
 ///
 /// Asked for twice with one secret, it happens once. A rotation within the overlap of another throws the oldest secret
-/// out; the header `X-Rtms-Previous-Dropped` then says until when that one would have been good.
+/// out; the header `X-Rtms-Previous-Dropped` then says until when that one would have been good. `"overlap": "0s"` with
+/// the secret in force ends the overlap.
 #[utoipa::path(post, path = "/api/v1/apps/{appId}/rotate", tag = "apps", params(AppId, IfMatch, Wait), request_body = RotateBody, responses(
     (status = 200, description = "The app as it is now", body = Profile, headers(("ETag" = String, description = "Its state"))),
     (status = 400, description = "Every mistake in the body", body = Failure),
