@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use futures_util::future::join_all;
 use mongodb::IndexModel;
-use mongodb::bson::doc;
+use mongodb::bson::{Bson, doc};
 use serde_json::json;
 
 use crate::support::gateway::gateway;
@@ -121,6 +121,37 @@ async fn an_index_of_the_operators_own_is_left_as_it_is() {
     names.sort();
     assert_eq!(names, ["_id_", "ours"]);
     assert!(!gateway.printed().contains("index on `appId`"), "{}", gateway.printed());
+}
+
+#[tokio::test]
+async fn what_others_wrote_into_the_revision_does_not_stand_in_the_way() {
+    let upstream = Upstream::start().await;
+    let mongo = Mongo::start().await;
+    let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    for (n, odd) in [Bson::Null, "v2".into(), Bson::Array(vec![]), i64::MAX.into(), 7.into()].into_iter().enumerate() {
+        let app = format!("TR{n}");
+        let document = doc! { "appId": &app, "jwt_secretkey": SECRET, "profile_revision": odd };
+        mongo.apps().insert_one(document).await.unwrap();
+        let tag = gateway.call(&call("GET", &format!("apps/{app}"))).await.header("etag").unwrap().to_owned();
+        let change = call_with("PATCH", &format!("apps/{app}"), &json!({"appName": "x"}));
+        gateway.called(&change.header(format!("If-Match: {tag}")), 200).await;
+        let disable = call("POST", &format!("apps/{app}/disable")).header(format!("If-Match: {tag}"));
+        gateway.called(&disable, 412).await;
+    }
+}
+
+#[tokio::test]
+async fn a_list_for_an_app_id_is_nobodys_and_in_nobodys_way() {
+    let upstream = Upstream::start().await;
+    let mongo = Mongo::start().await;
+    let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    indexed(&mongo).await;
+    mongo.apps().insert_one(doc! { "appId": ["TR1", "TR2"], "jwt_secretkey": SECRET }).await.unwrap();
+    gateway.called(&call("GET", "apps/TR1"), 404).await;
+    gateway.called(&call("DELETE", "apps/TR1"), 404).await;
+    assert_eq!(gateway.called(&call("GET", "apps?limit=1"), 200).await, json!({"apps": [], "next": null}));
+    // The unique index counts what the list holds.
+    gateway.called(&call_with("POST", "apps", &json!({"appId": "TR1", "jwt_secretkey": SECRET})), 409).await;
 }
 
 /// Waits for the unique index.

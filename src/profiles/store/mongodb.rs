@@ -11,7 +11,7 @@ use futures_util::TryStreamExt as _;
 use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
 
-use super::stored::{document, update};
+use super::stored::{FIRST, document, update};
 use super::{Attempt, Found, Listed, Store, StoreError, Stored, Written, index};
 use crate::apps::feed::{Connected, Connection, OpTime};
 use crate::profiles::edit::{Edit, REVISION};
@@ -102,6 +102,12 @@ impl MongoStore {
     }
 }
 
+/// A filter on `appId`. A list that holds such a string fits a bare condition, too, but is no app's id.
+fn by_app(mut condition: Doc) -> Doc {
+    condition.insert("$not", doc! { "$type": "array" });
+    doc! { "appId": condition }
+}
+
 fn code(error: &Error) -> Option<i32> {
     match &*error.kind {
         ErrorKind::Command(c) => Some(c.code),
@@ -115,7 +121,7 @@ impl Store for MongoStore {
     async fn find(&self, app_id: &str) -> Result<Found, StoreError> {
         let (mut found, _) = self
             .exchange(false, async |documents, session| {
-                let mut cursor = documents.find(doc! { "appId": app_id }).limit(2).session(&mut *session).await?;
+                let mut cursor = documents.find(by_app(doc! { "$eq": app_id })).limit(2).session(&mut *session).await?;
                 cursor.stream(session).try_collect::<Vec<Doc>>().await
             })
             .await?;
@@ -131,8 +137,10 @@ impl Store for MongoStore {
         let most = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
         let (found, _) = self
             .exchange(false, async |documents, session| {
-                let filter = doc! { "appId": { "$gt": after, "$type": "string" } };
-                let find = documents.find(filter).sort(doc! { "appId": 1 }).limit(most);
+                let find = documents
+                    .find(by_app(doc! { "$gt": after, "$type": "string" }))
+                    .sort(doc! { "appId": 1 })
+                    .limit(most);
                 let mut cursor = find.session(&mut *session).await?;
                 cursor.stream(session).try_collect::<Vec<Doc>>().await
             })
@@ -152,7 +160,7 @@ impl Store for MongoStore {
 
     async fn insert(&self, edit: &Edit) -> Result<Written, StoreError> {
         let mut raw = document(edit);
-        raw.insert(REVISION, 1_i64);
+        raw.insert(REVISION, FIRST);
         let (result, at) =
             self.exchange(true, async |documents, session| documents.insert_one(&raw).session(session).await).await?;
         let mut stored = doc! { "_id": result.inserted_id };
@@ -164,7 +172,7 @@ impl Store for MongoStore {
         let (after, at) = self
             .exchange(true, async |documents, session| {
                 documents
-                    .find_one_and_update(stored.pinned(edit.names()), update(edit))
+                    .find_one_and_update(stored.pinned(edit.names()), update(stored, edit))
                     .return_document(ReturnDocument::After)
                     .session(session)
                     .await

@@ -13,6 +13,9 @@ use crate::profiles::edit::{Edit, Given, NAME, REVISION, SECRETS};
 /// Secrets from this length on take part in the entity tag as they are: what is shorter could be guessed from it.
 const GUESSABLE: usize = 32;
 
+/// The revision of a new document.
+pub(super) const FIRST: i64 = 1;
+
 /// A document as it stands.
 #[derive(Clone)]
 pub struct Stored {
@@ -103,13 +106,17 @@ pub(super) fn document(edit: &Edit) -> Doc {
     edit.set.iter().map(|(name, given)| (name.clone(), given_bson(given))).collect()
 }
 
-/// The update that an edit is.
-pub(super) fn update(edit: &Edit) -> Doc {
-    let mut update = doc! { "$inc": { REVISION: 1_i64 } };
-    let set = document(edit);
-    if !set.is_empty() {
-        update.insert("$set", set);
-    }
+/// The update of this document that an edit is. Its revision is pinned, and so it can be set: counting it up would fail
+/// on one that isn't a number, whoever wrote it.
+pub(super) fn update(stored: &Stored, edit: &Edit) -> Doc {
+    let revision = match stored.raw.get(REVISION) {
+        Some(Bson::Int64(n)) => n.checked_add(1),
+        Some(Bson::Int32(n)) => i64::from(*n).checked_add(1),
+        _ => None,
+    };
+    let mut set = document(edit);
+    set.insert(REVISION, revision.unwrap_or(FIRST));
+    let mut update = doc! { "$set": set };
     let unset: Doc = edit.unset.iter().map(|name| (name.clone(), Bson::String(String::new()))).collect();
     if !unset.is_empty() {
         update.insert("$unset", unset);
@@ -248,8 +255,12 @@ mod tests {
     #[test]
     fn an_update_sets_takes_out_and_counts() {
         let edit = edit_of(json!({"disabled": true, "appName": null}));
-        let expected = doc! { "$inc": { REVISION: 1_i64 }, "$set": { "disabled": true }, "$unset": { "appName": "" } };
-        assert_eq!(update(&edit), expected);
-        assert_eq!(update(&Edit::default()), doc! { "$inc": { REVISION: 1_i64 } });
+        let at = |revision: Bson| Stored::new(doc! { "_id": 1, REVISION: revision });
+        let expected = doc! { "$set": { "disabled": true, REVISION: 5_i64 }, "$unset": { "appName": "" } };
+        assert_eq!(update(&at(4.into()), &edit), expected);
+        assert_eq!(update(&at(4_i64.into()), &edit), expected);
+        for odd in [Bson::Null, "4".into(), i64::MAX.into(), f64::NAN.into()] {
+            assert_eq!(update(&at(odd), &Edit::default()), doc! { "$set": { REVISION: FIRST } });
+        }
     }
 }
