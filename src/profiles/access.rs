@@ -86,13 +86,13 @@ impl Scope {
 
 /// Why somebody isn't let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Denied {
+pub enum Denied<'a> {
     /// No token.
     Missing,
     /// A token nobody has, or a header that holds none.
     Unknown,
-    /// A good token, but not for this.
-    Scope,
+    /// A good token, but not for this; whose.
+    Scope(&'a str),
     /// Too many failures from this address; how long until it is listened to.
     Throttled(Duration),
 }
@@ -101,33 +101,44 @@ pub enum Denied {
 pub struct Access {
     tokens: Vec<AdminToken>,
     failures: Keyed<u128>,
+    bare: Keyed<u128>,
 }
 
 impl Access {
     /// Access for the holders of `tokens`.
     #[must_use]
     pub fn new(tokens: Vec<AdminToken>) -> Self {
-        let (rate, burst) = FAILURES;
-        Self { tokens, failures: Keyed::new(Rate::new(rate, burst), ADDRESSES) }
+        let budget = || Keyed::new(Rate::new(FAILURES.0, FAILURES.1), ADDRESSES);
+        Self { tokens, failures: budget(), bare: budget() }
     }
 
     /// Whose request this is, if they may do what needs this scope.
     ///
     /// # Errors
     /// Why not.
-    pub fn admit(&self, from: IpAddr, headers: &HeaderMap, needs: Scope) -> Result<&str, Denied> {
+    pub fn admit(&self, from: IpAddr, headers: &HeaderMap, needs: Scope) -> Result<&str, Denied<'_>> {
         let from = network(from);
         self.failures.wait(&from).map_err(Denied::Throttled)?;
         let known = bearer(headers).and_then(|token| self.holder(token).ok_or(Denied::Unknown));
         match known {
             Ok(holder) if holder.scope >= needs => Ok(&holder.name),
-            Ok(_) => Err(Denied::Scope),
+            Ok(holder) => Err(Denied::Scope(&holder.name)),
             // A client that asks without a token, to learn that it needs one, guesses nothing.
             Err(Denied::Missing) => Err(Denied::Missing),
             Err(denied) => {
                 let _ = self.failures.take(&from);
                 Err(denied)
             }
+        }
+    }
+
+    /// Whether the log should tell of this one: requests without a token cost nobody anything, and must not fill it.
+    #[must_use]
+    pub fn is_told(&self, from: IpAddr, denied: Denied<'_>) -> bool {
+        match denied {
+            Denied::Throttled(_) => false,
+            Denied::Missing => self.bare.take(&network(from)).is_ok(),
+            Denied::Unknown | Denied::Scope(_) => true,
         }
     }
 
@@ -143,7 +154,7 @@ impl Access {
 }
 
 /// The token of the one Authorization header (RFC 6750 section 2.1).
-fn bearer(headers: &HeaderMap) -> Result<&[u8], Denied> {
+fn bearer(headers: &HeaderMap) -> Result<&[u8], Denied<'static>> {
     let mut lines = headers.get_all(AUTHORIZATION).iter();
     let Some(line) = lines.next() else { return Err(Denied::Missing) };
     if lines.next().is_some() {
@@ -202,7 +213,7 @@ mod tests {
         assert_eq!(ask(&["Bearer writer"], Scope::Write), Ok("ci"));
         assert_eq!(ask(&["bearer writer"], Scope::Read), Ok("ci"));
         assert_eq!(ask(&["BEARER reader"], Scope::Read), Ok("audit"));
-        assert_eq!(ask(&["Bearer reader"], Scope::Write), Err(Denied::Scope));
+        assert_eq!(ask(&["Bearer reader"], Scope::Write), Err(Denied::Scope("audit")));
         assert_eq!(ask(&[], Scope::Read), Err(Denied::Missing));
         assert_eq!(ask(&[""], Scope::Read), Err(Denied::Missing));
         for bad in ["Bearer", "Bearer ", "Bearer  writer", "Bearer write", "Bearer writer ", "Basic writer", "writer"] {
@@ -234,6 +245,8 @@ mod tests {
         for _ in 0..100 {
             assert_eq!(access.admit(HERE, &headers(&[]), Scope::Read), Err(Denied::Missing));
         }
+        let told = (0..100).filter(|_| access.is_told(HERE, Denied::Missing)).count();
+        assert!((10..=11).contains(&told), "{told}");
         assert_eq!(access.admit(HERE, &headers(&["Bearer writer"]), Scope::Read), Ok("ci"));
     }
 

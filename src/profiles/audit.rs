@@ -38,13 +38,14 @@ impl Entry<'_> {
 }
 
 /// Somebody wasn't let in.
-pub fn denied(from: IpAddr, denied: Denied, method: &Method, path: &str) {
+pub fn denied(from: IpAddr, denied: Denied<'_>, method: &Method, path: &str) {
     let why = match denied {
         Denied::Missing => "no token",
         Denied::Unknown => "unknown token",
-        Denied::Scope => "the token's scope is read",
+        Denied::Scope(_) => "the token's scope is read",
         Denied::Throttled(_) => "too many failures",
     };
+    let who = if let Denied::Scope(who) = denied { who } else { "" };
     let path: String = path.chars().take(200).collect();
-    warn!(target: TARGET, %from, %method, path, why, "app profiles: access denied");
+    warn!(target: TARGET, who, %from, %method, path, why, "app profiles: access denied");
 }

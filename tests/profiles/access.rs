@@ -120,3 +120,44 @@ async fn a_client_that_asks_nothing_is_let_go() {
     });
     assert_eq!(futures_util::future::join_all(ends).await, [true; 4]);
 }
+
+#[tokio::test]
+async fn every_attempt_is_told_once() {
+    let upstream = Upstream::start().await;
+    let mongo = Mongo::start().await;
+    let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    let good = json!({"appId": "TR1", "jwt_secretkey": SECRET});
+    let as_reader = get("/api/v1/apps/TR1").method("DELETE").token(READER);
+    let attempts = [
+        (call_with("POST", "apps", &good), 201),
+        (call_with("POST", "apps?wait=never", &good), 400),
+        (call_with("POST", "apps", &json!({"appId": "TR1", "jwt_secretkey": "short"})), 400),
+        (call_with("PATCH", "apps/TR1", &json!([])), 400),
+        (call_with("POST", "apps/TR1/rotate", &json!({"overlap": "24h"})), 400),
+        (call("DELETE", "apps/%ff"), 404),
+        (call_with("POST", "apps/TR1/disable", &json!({"why": "x"})), 400),
+        (as_reader, 403),
+        (call("GET", "apps/%ff"), 404),
+    ];
+    for (request, status) in &attempts {
+        assert_eq!(gateway.called(request, *status).await["code"].is_string(), *status != 201, "JSON");
+    }
+    let printed = gateway.printed();
+    let lines = printed.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let lines: Vec<Value> = lines.filter(|line| line["target"] == "rtms_gateway::audit").collect();
+    let told: Vec<_> = lines
+        .iter()
+        .map(|line| (line["who"].as_str().unwrap(), line["what"].as_str().unwrap_or("denied"), line["status"].as_u64()))
+        .collect();
+    let expected = [
+        ("writer", "create", Some(201)),
+        ("writer", "create", Some(400)),
+        ("writer", "create", Some(400)),
+        ("writer", "change", Some(400)),
+        ("writer", "rotate", Some(400)),
+        ("writer", "delete", Some(404)),
+        ("writer", "disable", Some(400)),
+        ("reader", "denied", None),
+    ];
+    assert_eq!(told, expected, "{lines:?}");
+}

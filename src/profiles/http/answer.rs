@@ -7,6 +7,7 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::course::Untold;
 use crate::auth::rejection::{Form, challenge};
 use crate::profiles::access::Denied;
 use crate::profiles::change::Refusal;
@@ -40,6 +41,8 @@ pub struct Refused {
     failure: Failure,
     retry_after: Option<u64>,
     challenge: Option<&'static str>,
+    /// The audit log has a line of it.
+    told: bool,
 }
 
 impl Refused {
@@ -55,7 +58,7 @@ impl Refused {
 
     fn new(status: StatusCode, code: &str, text: impl Into<String>) -> Self {
         let failure = Failure { code: code.to_owned(), status: text.into(), mistakes: Vec::new() };
-        Self { status, failure, retry_after: None, challenge: None }
+        Self { status, failure, retry_after: None, challenge: None, told: false }
     }
 
     /// The body holds mistakes.
@@ -84,6 +87,13 @@ impl Refused {
         &self.failure.status
     }
 
+    /// The audit log has a line of it.
+    #[must_use]
+    pub const fn told(mut self) -> Self {
+        self.told = true;
+        self
+    }
+
     /// Tells the client to come back after so many seconds.
     #[must_use]
     pub const fn retry_after(mut self, seconds: u64) -> Self {
@@ -92,8 +102,8 @@ impl Refused {
     }
 }
 
-impl From<Denied> for Refused {
-    fn from(denied: Denied) -> Self {
+impl From<Denied<'_>> for Refused {
+    fn from(denied: Denied<'_>) -> Self {
         let token = |reason: Reason| Self {
             challenge: challenge(reason, Form::Standard),
             ..Self::new(StatusCode::UNAUTHORIZED, reason.code().as_str(), reason.text())
@@ -101,7 +111,7 @@ impl From<Denied> for Refused {
         match denied {
             Denied::Missing => token(Reason::TokenMissing),
             Denied::Unknown => token(Reason::SignatureInvalid),
-            Denied::Scope => Self {
+            Denied::Scope(_) => Self {
                 challenge: Some(r#"Bearer realm="rtms", error="insufficient_scope", scope="write""#),
                 ..Self::client(StatusCode::FORBIDDEN, "this token may read apps, not change them")
             },
@@ -143,6 +153,9 @@ impl From<StoreError> for Refused {
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let mut response = json(self.status, &self.failure);
+        if !self.told {
+            response.extensions_mut().insert(Untold(self.failure.status));
+        }
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }

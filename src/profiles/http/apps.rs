@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use http::StatusCode;
 use http::header::HeaderMap;
@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::answer::{Failure, Refused, json};
-use super::input::{Caller, Reader, Strict, Wait, Writer, members, nothing};
+use super::input::{App, Caller, Reader, Strict, Wait, Writer, members, nothing};
 use super::write::{Call, with_tag};
 use crate::apps::Document;
 use crate::apps::reading::valid_app_id;
@@ -110,13 +110,17 @@ pub async fn create(
     let headers = request.headers().clone();
     let (edit, mistakes) = edit::read(members(request).await?);
     let document = edit.applied_to(Document::default());
-    api.rules.check_also(&document, edit.names(), mistakes).map_err(Refused::mistakes)?;
+    let sound = api.rules.check_also(&document, edit.names(), mistakes).map_err(Refused::mistakes);
     let app = match document.get("appId") {
-        Some(crate::apps::Value::Str(app)) => app.to_string(),
-        _ => return Err(Refused::client(StatusCode::BAD_REQUEST, "`appId` is missing")),
+        Some(crate::apps::Value::Str(app)) if valid_app_id(app) => app.to_string(),
+        // One of the mistakes, then.
+        _ => String::new(),
     };
     let call = Call { api: &api, caller: &caller, what: "create", app: &app, headers: &headers, wait: &wait };
-    let done = call.create(&edit).await;
+    let done = match sound {
+        Ok(()) => call.create(&edit).await,
+        Err(refused) => Err(refused),
+    };
     call.answer(done, StatusCode::CREATED).await
 }
 
@@ -127,10 +131,9 @@ pub async fn create(
 pub async fn read(
     State(api): State<Arc<Api>>,
     _: Reader,
-    Path(app): Path<String>,
+    App(app): App,
     Strict(NoParameters {}): Strict<NoParameters>,
 ) -> Result<Response, Refused> {
-    sound(&app)?;
     let found = api.store.find(&app).await?;
     let profile = Profile::new(&app, &found, &api.rules, &api.published.load()).ok_or_else(Refused::unknown)?;
     let answer = json(StatusCode::OK, &profile);
@@ -153,11 +156,10 @@ pub async fn read(
 pub async fn change(
     State(api): State<Arc<Api>>,
     Writer(caller): Writer,
-    Path(app): Path<String>,
+    App(app): App,
     Strict(wait): Strict<Wait>,
     request: Request,
 ) -> Result<Response, Refused> {
-    sound(&app)?;
     wait.patience()?;
     let headers = request.headers().clone();
     let (edit, mut mistakes) = edit::read(members(request).await?);
@@ -183,11 +185,10 @@ pub async fn change(
 pub async fn delete(
     State(api): State<Arc<Api>>,
     Writer(caller): Writer,
-    Path(app): Path<String>,
+    App(app): App,
     Strict(wait): Strict<Wait>,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
-    sound(&app)?;
     wait.patience()?;
     let call = Call { api: &api, caller: &caller, what: "delete", app: &app, headers: &headers, wait: &wait };
     let done = call.remove().await;
@@ -203,7 +204,7 @@ pub async fn delete(
 pub async fn disable(
     State(api): State<Arc<Api>>,
     Writer(caller): Writer,
-    Path(app): Path<String>,
+    App(app): App,
     Strict(wait): Strict<Wait>,
     request: Request,
 ) -> Result<Response, Refused> {
@@ -220,7 +221,7 @@ pub async fn disable(
 pub async fn enable(
     State(api): State<Arc<Api>>,
     Writer(caller): Writer,
-    Path(app): Path<String>,
+    App(app): App,
     Strict(wait): Strict<Wait>,
     request: Request,
 ) -> Result<Response, Refused> {
@@ -239,7 +240,7 @@ pub async fn enable(
 pub async fn revoke(
     State(api): State<Arc<Api>>,
     Writer(caller): Writer,
-    Path(app): Path<String>,
+    App(app): App,
     Strict(wait): Strict<Wait>,
     request: Request,
 ) -> Result<Response, Refused> {
@@ -263,7 +264,6 @@ impl Asked<'_> {
         work_out: impl Fn(&Document, &Rules) -> Result<Option<Edit>, Refusal> + Send + Sync,
     ) -> Result<Response, Refused> {
         let &Self { api, caller, what, app, wait } = self;
-        sound(app)?;
         wait.patience()?;
         let headers = request.headers().clone();
         nothing(request).await?;
@@ -271,9 +271,4 @@ impl Asked<'_> {
         let done = call.change(|stored| work_out(&stored.document, &api.rules)).await;
         call.answer(done, StatusCode::OK).await
     }
-}
-
-/// A path that can't be an app's isn't one.
-pub fn sound(app: &str) -> Result<(), Refused> {
-    if valid_app_id(app) { Ok(()) } else { Err(Refused::unknown()) }
 }

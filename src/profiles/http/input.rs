@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Extension;
 use axum::body::{Body, to_bytes};
-use axum::extract::{FromRequestParts, Query, Request};
+use axum::extract::{FromRequestParts, Path, Query, Request};
 use http::header::{CONTENT_TYPE, IF_MATCH};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
@@ -19,8 +19,10 @@ use zeroize::Zeroize as _;
 
 use super::Api;
 use super::answer::Refused;
+use super::course::Admitted;
 use crate::apps::list;
-use crate::profiles::access::{Denied, Scope};
+use crate::apps::reading::valid_app_id;
+use crate::profiles::access::Scope;
 use crate::profiles::audit;
 
 /// Bound on a body.
@@ -59,9 +61,15 @@ impl Caller {
         };
         let address = peer.ip().to_canonical();
         match api.access.admit(address, &parts.headers, needs) {
-            Ok(name) => Ok(Self { name: name.to_owned(), address }),
+            Ok(name) => {
+                let caller = Self { name: name.to_owned(), address };
+                if let Some(Admitted(slot)) = parts.extensions.get() {
+                    let _ = slot.set(caller.clone());
+                }
+                Ok(caller)
+            }
             Err(denied) => {
-                if !matches!(denied, Denied::Throttled(_)) {
+                if api.access.is_told(address, denied) {
                     audit::denied(address, denied, &parts.method, parts.uri.path());
                 }
                 Err(denied.into())
@@ -87,6 +95,20 @@ impl FromRequestParts<Arc<Api>> for Writer {
         match api.store.read_only() {
             None => Ok(Self(caller)),
             Some(why) => Err(Refused::client(StatusCode::CONFLICT, format!("read-only: {why}"))),
+        }
+    }
+}
+
+/// The app of the path. A path that can't be an app's isn't one.
+pub struct App(pub String);
+
+impl FromRequestParts<Arc<Api>> for App {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Refused> {
+        match Path::<String>::from_request_parts(parts, api).await {
+            Ok(Path(app)) if valid_app_id(&app) => Ok(Self(app)),
+            _ => Err(Refused::unknown()),
         }
     }
 }

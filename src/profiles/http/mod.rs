@@ -7,7 +7,7 @@ mod input;
 pub(super) mod rotate;
 mod write;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use arc_swap::ArcSwap;
 use axum::Router;
@@ -59,11 +59,14 @@ pub fn router(api: Arc<Api>) -> Router {
         .method_not_allowed_fallback(async || {
             Refused::client(StatusCode::METHOD_NOT_ALLOWED, "this path has no such method; see /api/v1/openapi.json")
         })
-        .layer(from_fn_with_state(Arc::clone(&api), course::to_the_end))
+        .layer(from_fn_with_state(Arc::clone(&api), course::follow))
         .with_state(api)
 }
 
+/// Made once: it takes longer than any call.
+static DOCUMENT: LazyLock<serde_json::Value> = LazyLock::new(openapi::document);
+
 /// The description of the API; anybody may read it.
 async fn document() -> Response {
-    answer::json(StatusCode::OK, &openapi::document()).into_response()
+    answer::json(StatusCode::OK, &*DOCUMENT).into_response()
 }

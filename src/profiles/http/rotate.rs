@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use http::{HeaderValue, StatusCode};
 use serde::Deserialize;
@@ -13,8 +13,8 @@ use zeroize::Zeroizing;
 
 use super::Api;
 use super::answer::{Failure, Refused};
-use super::apps::{AppId, IfMatch, sound};
-use super::input::{Strict, Wait, Writer, members, take_string};
+use super::apps::{AppId, IfMatch};
+use super::input::{App, Strict, Wait, Writer, members, take_string};
 use super::write::{Call, THROWN_OUT};
 use crate::profiles::change::{self, Rotation};
 use crate::profiles::edit::{LONGEST_SECRET, Mistakes};
@@ -54,11 +54,10 @@ pub struct RotateBody {
 pub async fn rotate(
     State(api): State<Arc<Api>>,
     Writer(caller): Writer,
-    Path(app): Path<String>,
+    App(app): App,
     Strict(wait): Strict<Wait>,
     request: Request,
 ) -> Result<Response, Refused> {
-    sound(&app)?;
     wait.patience()?;
     let headers = request.headers().clone();
     let rotation = rotation(members(request).await?)?;

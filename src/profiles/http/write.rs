@@ -129,14 +129,14 @@ impl Call<'_> {
             Ok(outcome) => outcome,
             Err(refused) => {
                 entry.refused(refused.status(), refused.text());
-                return Err(refused);
+                return Err(refused.told());
             }
         };
         let changed = outcome.written.is_some();
         let status = if changed { status } else { StatusCode::OK };
         entry.done(status, changed, outcome.written.as_deref().unwrap_or_default());
         if let Some(patience) = self.wait.patience()? {
-            self.in_force(&outcome, patience).await?;
+            self.in_force(&outcome, patience).await.map_err(Refused::told)?;
         }
         Ok(self.shown(outcome.stored.as_deref(), status))
     }
