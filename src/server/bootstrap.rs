@@ -213,6 +213,7 @@ fn profiles_service(
         rules: Rules { encoding: settings.auth.secret_encoding, min_secret_bytes: profiles.min_secret_bytes },
         published: parts.feed.published(),
         feed: parts.feed.status(),
+        metrics: Arc::clone(&parts.metrics),
         running: Running::default(),
     });
     let tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));

@@ -71,6 +71,7 @@ impl Metrics {
         for result in ReloadResult::ALL {
             families.config_reloads.with_label_values(&[result.as_str()]);
         }
+        let _ = families.profiles_requests.with_label_values(&["list", "200"]);
         Ok(Arc::new(Self::bind(Arc::new(families), routes, upstreams)))
     }
 
@@ -134,6 +135,11 @@ impl Metrics {
     /// An attempt to forward a request is repeated.
     pub fn retried(&self, upstream: usize) {
         self.upstreams.retried(upstream);
+    }
+
+    /// A request of the app profiles API was answered. `call` is one of a few words.
+    pub fn profiles_answered(&self, call: &'static str, status: u16) {
+        self.families.profiles_requests.with_label_values(&[call, &status.to_string()]).inc();
     }
 
     /// The gauge of a listener's open connections, labelled with its address; ask once, at start.
@@ -214,6 +220,7 @@ mod tests {
             "rtms_encrypted_bodies_total",
             "rtms_errors_total",
             "rtms_key_matches_total",
+            "rtms_profiles_requests_total",
             "rtms_rejections_total",
             "rtms_request_duration_seconds",
             "rtms_requests_total",

@@ -122,7 +122,7 @@ async fn a_client_that_asks_nothing_is_let_go() {
 }
 
 #[tokio::test]
-async fn every_attempt_is_told_once() {
+async fn every_attempt_is_told_once_and_counted() {
     let upstream = Upstream::start().await;
     let mongo = Mongo::start().await;
     let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
@@ -160,4 +160,9 @@ async fn every_attempt_is_told_once() {
         ("reader", "denied", None),
     ];
     assert_eq!(told, expected, "{lines:?}");
+    let metrics = gateway.metrics().await;
+    let count =
+        |call: &str, status: &str| metrics.count("rtms_profiles_requests_total", &[("call", call), ("status", status)]);
+    assert_eq!((count("create", "201"), count("create", "400"), count("delete", "403")), (1, 2, 1));
+    assert_eq!((count("delete", "404"), count("read", "404")), (1, 1));
 }

@@ -1,4 +1,4 @@
-//! The course of a call: once it has come in, one that changes something runs to its end, whatever
+//! The course of a call: it is counted, and once it has come in, one that changes something runs to its end, whatever
 //! becomes of the client. Otherwise whoever hangs up could have a change stored, and no line of it in the audit log.
 
 use std::sync::{Arc, OnceLock};
@@ -63,7 +63,7 @@ pub(super) struct Admitted(pub Arc<OnceLock<Caller>>);
 #[derive(Clone)]
 pub(super) struct Untold(pub String);
 
-/// Sees that the audit log tells of it. One that changes something runs in a task of its own: a
+/// Counts a call, and sees that the audit log tells of it. One that changes something runs in a task of its own: a
 /// client that leaves cancels its connection, not that.
 pub(super) async fn follow(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
     if request.method().is_safe() {
@@ -92,6 +92,7 @@ async fn told(api: &Api, mut request: Request, next: Next) -> Response {
         let app = path.split('/').nth(4).filter(|app| valid_app_id(app)).unwrap_or_default();
         audit::Entry { who: &caller.name, from: caller.address, what, app }.refused(answer.status(), &why);
     }
+    api.metrics.profiles_answered(what, answer.status().as_u16());
     answer
 }
 

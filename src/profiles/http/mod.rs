@@ -28,6 +28,7 @@ use super::rules::Rules;
 use super::store::Store;
 use crate::apps::Snapshot;
 use crate::apps::feed::Status;
+use crate::telemetry::Metrics;
 
 /// What the calls work with.
 pub struct Api {
@@ -41,6 +42,8 @@ pub struct Api {
     pub published: Arc<ArcSwap<Snapshot>>,
     /// How it is kept current.
     pub feed: Arc<Status>,
+    /// What counts the calls.
+    pub metrics: Arc<Metrics>,
     /// Calls that change something, and haven't ended.
     pub running: Running,
 }

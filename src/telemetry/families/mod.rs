@@ -33,6 +33,8 @@ pub struct Families {
     pub upstreams: UpstreamFamilies,
     /// Of the apps and their source.
     pub apps: AppsFamilies,
+    /// `rtms_profiles_requests_total{call,status}`
+    pub profiles_requests: IntCounterVec,
     /// `rtms_access_log_dropped_total`
     pub access_log_dropped: IntCounter,
     /// `rtms_config_reloads_total{result}`
@@ -51,13 +53,24 @@ impl Families {
         let requests = RequestFamilies::register(&mut r)?;
         let upstreams = UpstreamFamilies::register(&mut r)?;
         let apps = AppsFamilies::register(&mut r)?;
+        let profiles = "Requests of the app profiles API answered.";
+        let profiles_requests = r.counters("rtms_profiles_requests_total", profiles, &["call", "status"])?;
         let access_log_dropped = r.counter(
             "rtms_access_log_dropped_total",
             "Access log lines given up because their output did not keep up or failed.",
         )?;
         let reloads = "Reloads of the configuration that were asked for, by what came of them.";
         let config_reloads = r.counters("rtms_config_reloads_total", reloads, &["result"])?;
-        Ok(Self { registry: r.registry, names: r.names, requests, upstreams, apps, access_log_dropped, config_reloads })
+        Ok(Self {
+            registry: r.registry,
+            names: r.names,
+            requests,
+            upstreams,
+            apps,
+            profiles_requests,
+            access_log_dropped,
+            config_reloads,
+        })
     }
 }
 
