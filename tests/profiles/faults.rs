@@ -1,5 +1,8 @@
 //! The database fails under the API: what was written is told apart from what may have been, and nothing hangs.
 
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
 use mongodb::bson::doc;
 use serde_json::json;
 
@@ -51,6 +54,32 @@ async fn a_write_that_loses_its_connection_is_done_once_or_not_known_to_be() {
     let again = gateway.call(&create("TR2")).await.status;
     assert!([200, 201].contains(&again));
     assert_eq!(mongo.apps().count_documents(doc! { "appId": "TR2" }).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn writes_that_wait_for_a_slow_database_keep_nobody_from_reading() {
+    let upstream = Upstream::start().await;
+    let mongo = Mongo::own().await;
+    let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    let apps: Vec<String> = (0..8).map(|n| format!("TR{n}")).collect();
+    for app in &apps {
+        mongo.apps().insert_one(doc! { "appId": app, "jwt_secretkey": SECRET }).await.unwrap();
+    }
+    let slow = doc! { "blockConnection": true, "blockTimeMS": 2000 };
+    mongo.fail(&["findAndModify"], "alwaysOn", &slow).await;
+    let writes = join_all(apps.iter().map(async |app| {
+        let disable = call("POST", &format!("apps/{app}/disable"));
+        gateway.call(&disable).await.status
+    }));
+    let read = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let asked = Instant::now();
+        gateway.called(&call("GET", "apps/TR0"), 200).await;
+        asked.elapsed()
+    };
+    let (statuses, took) = tokio::join!(writes, read);
+    assert_eq!(statuses, [200; 8]);
+    assert!(took < Duration::from_secs(1), "{took:?}");
 }
 
 #[tokio::test]

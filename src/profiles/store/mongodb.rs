@@ -57,7 +57,9 @@ impl MongoStore {
         write: bool,
         exchange: impl AsyncFnOnce(&Collection<Doc>, &mut ClientSession) -> Result<T, Error>,
     ) -> Result<(T, Option<OpTime>), StoreError> {
-        let connected = self.connected().await?;
+        // Names may take their time to be resolved, one call after the other.
+        let connected = timeout(EXCHANGE, self.connected()).await;
+        let connected = connected.map_err(|_| StoreError::Unreachable("no answer in time".to_owned()))??;
         let documents = self.documents(&connected);
         let run = async {
             let mut session = connected.client.start_session().await?;

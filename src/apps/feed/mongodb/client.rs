@@ -21,8 +21,10 @@ const APP_NAME: &str = "rtms-gateway";
 const HEARTBEAT: Duration = Duration::from_secs(5);
 const CONNECT: Duration = Duration::from_secs(3);
 const SELECTION: Duration = Duration::from_secs(5);
-/// The stream, a load and a read at once.
-const POOL: u32 = 3;
+/// The feed's: the stream, a load and a read at once.
+pub(super) const POOL: u32 = 3;
+/// Of whoever isn't the feed: writes that wait for a slow majority must not keep reads waiting.
+const OWN_POOL: u32 = 32;
 
 /// A connection string, kept to itself.
 pub(crate) struct Connection {
@@ -44,7 +46,7 @@ impl Connection {
     /// A client of its own for whoever isn't the feed. Dials nothing but, for `mongodb+srv`, the DNS.
     pub(crate) async fn open(&self) -> Result<Connected, Failure> {
         let observed = Arc::new(Observed::default());
-        Ok(Connected { client: self.connect(&observed).await?, observed })
+        Ok(Connected { client: self.connect(&observed, OWN_POOL).await?, observed })
     }
 
     /// An error of that client in a line that holds no secret.
@@ -53,12 +55,12 @@ impl Connection {
     }
 
     /// Makes the client. Dials nothing but, for `mongodb+srv`, the DNS.
-    pub(super) async fn connect(&self, observed: &Arc<Observed>) -> Result<Client, Failure> {
+    pub(super) async fn connect(&self, observed: &Arc<Observed>, pool: u32) -> Result<Client, Failure> {
         let string = uri::parse(&self.uri).map_err(|text| Failure::new(FailureKind::Transient, text))?;
         let translator = Translator { secrets: &self.secrets, observed: None };
         let options = ClientOptions::parse(string).await;
         let mut options = options.map_err(|e| translator.failure(&e))?;
-        settle(&mut options);
+        settle(&mut options, pool);
         let (commands, servers) = (Arc::clone(observed), Arc::clone(observed));
         options.command_event_handler = Some(EventHandler::callback(move |event| commands.command(&event)));
         options.sdam_event_handler = Some(EventHandler::callback(move |event| servers.servers(&event)));
@@ -67,12 +69,12 @@ impl Connection {
 }
 
 /// Our settings, where the connection string has none.
-fn settle(options: &mut ClientOptions) {
+fn settle(options: &mut ClientOptions, pool: u32) {
     options.app_name.get_or_insert_with(|| APP_NAME.to_owned());
     options.heartbeat_freq.get_or_insert(HEARTBEAT);
     options.connect_timeout.get_or_insert(CONNECT);
     options.server_selection_timeout.get_or_insert(SELECTION);
-    options.max_pool_size.get_or_insert(POOL);
+    options.max_pool_size.get_or_insert(pool);
 }
 
 /// A client, and what it lets us see.
@@ -220,7 +222,7 @@ mod tests {
     #[tokio::test]
     async fn our_settings_fill_in_what_the_connection_string_leaves_open() {
         let mut options = ClientOptions::parse("mongodb://h/?replicaSet=r").await.unwrap();
-        settle(&mut options);
+        settle(&mut options, POOL);
         assert_eq!(options.app_name.as_deref(), Some("rtms-gateway"));
         assert_eq!(options.heartbeat_freq, Some(Duration::from_secs(5)));
         assert_eq!(options.connect_timeout, Some(Duration::from_secs(3)));
@@ -229,7 +231,7 @@ mod tests {
         let uri = "mongodb://h/?appName=x&heartbeatFrequencyMS=700&connectTimeoutMS=800\
                    &serverSelectionTimeoutMS=900&maxPoolSize=9";
         let mut options = ClientOptions::parse(uri).await.unwrap();
-        settle(&mut options);
+        settle(&mut options, POOL);
         assert_eq!(options.app_name.as_deref(), Some("x"));
         assert_eq!(options.heartbeat_freq, Some(Duration::from_millis(700)));
         assert_eq!(options.connect_timeout, Some(Duration::from_millis(800)));

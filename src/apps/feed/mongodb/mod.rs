@@ -73,7 +73,7 @@ impl MongoSource {
             return Ok(connected.clone());
         }
         let observed = Arc::new(Observed::default());
-        let client = self.connection.connect(&observed).await?;
+        let client = self.connection.connect(&observed, client::POOL).await?;
         self.reads.lock().await.session = None;
         Ok(slot.insert(Connected { client, observed }).clone())
     }
