@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use super::StoreError;
 
 /// Looked at again, as a collection that is dropped loses its indexes.
-const AGAIN: Duration = Duration::from_mins(10);
+const AGAIN: Duration = Duration::from_secs(15);
 /// Tried again where something stands in its way.
 const RETRY: Duration = Duration::from_secs(30);
 /// Tried again where the database can't be reached.
