@@ -142,9 +142,7 @@ async fn every_attempt_is_told_once_and_counted() {
     for (request, status) in &attempts {
         assert_eq!(gateway.called(request, *status).await["code"].is_string(), *status != 201, "JSON");
     }
-    let printed = gateway.printed();
-    let lines = printed.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let lines: Vec<Value> = lines.filter(|line| line["target"] == "rtms_gateway::audit").collect();
+    let lines = gateway.audit();
     let told: Vec<_> = lines
         .iter()
         .map(|line| (line["who"].as_str().unwrap(), line["what"].as_str().unwrap_or("denied"), line["status"].as_u64()))

@@ -23,13 +23,6 @@ async fn create(gateway: &Gateway, body: &Value) -> Value {
     gateway.called(&call_with("POST", "apps?wait=applied", body), 201).await
 }
 
-/// What the audit log says so far.
-fn audit(gateway: &Gateway) -> Vec<Value> {
-    let printed = gateway.printed();
-    let lines = printed.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    lines.filter(|line| line["target"] == "rtms_gateway::audit").collect()
-}
-
 async fn verdict(gateway: &Gateway, secret: &str) -> (u16, String) {
     gateway.verdict("TR1", &tokens::of("TR1", USER, secret)).await
 }
@@ -82,7 +75,7 @@ async fn no_answer_and_no_log_line_holds_a_secret_or_a_value_of_other_fields() {
         assert!(!said.contains(secret), "{secret} in {said}");
     }
     // What was done is told: who, what, which app, which fields.
-    let audit = audit(&gateway);
+    let audit = gateway.audit();
     let told: Vec<_> = audit
         .iter()
         .map(|l| (l["what"].as_str().unwrap(), l["app"].as_str().unwrap(), l["status"].as_u64().unwrap()))

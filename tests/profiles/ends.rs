@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mongodb::bson::doc;
 use nix::sys::signal::Signal;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::client::Client;
 use crate::support::gateway::profiles::call_with;
@@ -32,9 +32,7 @@ async fn creating(gateway: &Gateway) -> Client {
 }
 
 fn told(gateway: &Gateway) -> bool {
-    let lines = gateway.printed();
-    let mut lines = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    lines.any(|line| line["what"] == "create" && line["app"] == "TR1" && line["status"] == 201)
+    gateway.audit().iter().any(|line| line["what"] == "create" && line["app"] == "TR1" && line["status"] == 201)
 }
 
 #[tokio::test]

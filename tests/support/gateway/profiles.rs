@@ -43,6 +43,13 @@ impl Gateway {
         self.profiles.expect("a gateway with the API")
     }
 
+    /// What its audit log says so far.
+    pub fn audit(&self) -> Vec<Value> {
+        let printed = self.printed();
+        let lines = printed.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter(|line| line["target"] == "rtms_gateway::audit").collect()
+    }
+
     /// A call of the API, over a connection of its own.
     pub async fn call(&self, request: &Request) -> Response {
         client::once(self.profiles(), request).await
