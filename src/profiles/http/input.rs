@@ -15,7 +15,6 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 use tracing::warn;
-use zeroize::Zeroize as _;
 
 use super::Api;
 use super::answer::Refused;
@@ -247,14 +246,6 @@ fn check_type(headers: &HeaderMap) -> Result<(), Refused> {
 
 fn malformed(problem: &str) -> Refused {
     Refused::client(StatusCode::BAD_REQUEST, format!("the body: {problem}"))
-}
-
-/// A string taken out of a body, which is wiped there.
-pub fn take_string(value: &mut Value) -> Option<zeroize::Zeroizing<String>> {
-    let Value::String(text) = value else { return None };
-    let taken = zeroize::Zeroizing::new(text.clone());
-    text.zeroize();
-    Some(taken)
 }
 
 #[cfg(test)]

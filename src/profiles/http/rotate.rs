@@ -9,12 +9,12 @@ use http::{HeaderValue, StatusCode};
 use serde::Deserialize;
 use serde_json::Value as Json;
 use utoipa::ToSchema;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::Api;
 use super::answer::{Failure, Refused};
 use super::apps::{AppId, IfMatch};
-use super::input::{App, Strict, Wait, Writer, members, take_string};
+use super::input::{App, Strict, Wait, Writer, members};
 use super::write::{Call, THROWN_OUT};
 use crate::profiles::change::{self, Rotation};
 use crate::profiles::edit::{LONGEST_SECRET, Mistakes};
@@ -111,6 +111,14 @@ fn secret(value: Option<&mut Json>) -> Result<Zeroizing<String>, &'static str> {
             None => Err("must be a string"),
         },
     }
+}
+
+/// A string taken out of a body, which is wiped there.
+fn take_string(value: &mut Json) -> Option<Zeroizing<String>> {
+    let Json::String(text) = value else { return None };
+    let taken = Zeroizing::new(text.clone());
+    text.zeroize();
+    Some(taken)
 }
 
 #[cfg(test)]
