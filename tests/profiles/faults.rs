@@ -83,6 +83,19 @@ async fn writes_that_wait_for_a_slow_database_keep_nobody_from_reading() {
 }
 
 #[tokio::test]
+async fn a_write_that_the_server_was_interrupted_in_is_not_said_to_be_undone() {
+    let upstream = Upstream::start().await;
+    let mongo = Mongo::own().await;
+    let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    // A primary that steps down says so also where it has the write already, and others may have it.
+    let interrupted = doc! { "errorCode": 11602, "errorLabels": ["RetryableWriteError"] };
+    mongo.fail(&["insert"], "alwaysOn", &interrupted).await;
+    let answer = gateway.call(&call_with("POST", "apps", &json!({"appId": "TR1", "jwt_secretkey": SECRET}))).await;
+    assert_eq!(answer.verdict(), (504, "1".into()), "{}", answer.text());
+    assert!(answer.text().contains("isn't known"), "{}", answer.text());
+}
+
+#[tokio::test]
 async fn a_user_that_may_not_write_is_told_so() {
     let upstream = Upstream::start().await;
     let mongo = Mongo::own().await;

@@ -97,8 +97,15 @@ impl MongoStore {
                 | ErrorKind::DnsResolve { .. },
                 _,
             ) => StoreError::Unreachable(text),
-            // Stepping down, shutting down, no primary yet: the driver has tried twice.
-            _ if error.contains_label(::mongodb::error::RETRYABLE_WRITE_ERROR) => StoreError::Unreachable(text),
+            // Stepping down, shutting down, no primary yet: the driver has tried twice. A server that is interrupted while
+            // it waits for the others has the write already, and they may have it.
+            _ if error.contains_label(::mongodb::error::RETRYABLE_WRITE_ERROR) => {
+                if write {
+                    StoreError::Unconfirmed(text)
+                } else {
+                    StoreError::Unreachable(text)
+                }
+            }
             _ => StoreError::Failed(text),
         }
     }
