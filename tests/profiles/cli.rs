@@ -202,9 +202,9 @@ async fn lists_are_followed_page_after_page() {
 
     let table = apps(&gateway, "list").await.good();
     let head: Vec<&str> = table.lines().next().expect("a head").split_whitespace().collect();
-    assert_eq!(head[..3], ["APP", "STATE", "KEY"]);
+    assert_eq!(head[..4], ["APP", "NAME", "STATE", "KEY"]);
     assert_eq!(table.lines().count(), 1201);
-    assert!(table.lines().nth(1).is_some_and(|row| row.starts_with("TR0000  jwt    36 ")), "{table}");
+    assert!(table.lines().nth(1).is_some_and(|row| row.starts_with("TR0000  -     jwt    36 ")), "{table}");
     let two = apps(&gateway, "list --limit 2").await;
     assert_eq!((two.err.clone().as_str(), two.good().lines().count()), ("there are more: --after TR0001\n", 3));
 }

@@ -15,6 +15,7 @@ mod access;
 mod calls;
 mod cli;
 mod cli_failures;
+mod cli_lists;
 mod cli_tls;
 mod conflicts;
 mod description;

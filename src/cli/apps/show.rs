@@ -24,17 +24,20 @@ const ORDER: [&str; 16] = [
     "in_force",
 ];
 
-/// The columns of the table: head and field. The name is last, as nobody knows how long it is.
+/// The columns of the table: head and field.
 const COLUMNS: [(&str, &str); 8] = [
     ("APP", "appId"),
+    ("NAME", "appName"),
     ("STATE", "state"),
     ("KEY", "key_length"),
     ("FINGERPRINT", "fingerprint"),
     ("PREVIOUS UNTIL", "previous_expires_at"),
-    ("WEAK", "weak"),
+    ("PREVIOUS USED", "previous_last_used"),
     ("IN FORCE", "in_force"),
-    ("NAME", "appName"),
 ];
+/// The widest that a column becomes: ids and dates fit, a long name is cut.
+const WIDEST: usize = 64;
+const WIDEST_NAME: usize = 24;
 
 /// Text that does nothing to a terminal: whatever isn't printable is escaped.
 pub fn plain(text: &str) -> String {
@@ -73,10 +76,20 @@ pub fn lines(app: &Map<String, Value>, tag: Option<&str>) -> String {
     })
 }
 
+/// What stands in the table of a field; long text is cut.
+fn cell(app: &Value, field: &str) -> String {
+    let text = app.get(field).and_then(text).unwrap_or_else(|| "-".to_owned());
+    let widest = if field == "appName" { WIDEST_NAME } else { WIDEST };
+    match text.char_indices().nth(widest) {
+        Some(_) => text.chars().take(widest - 1).chain(['…']).collect(),
+        None => text,
+    }
+}
+
 /// Apps, a row each.
 pub fn table(apps: &[Value]) -> String {
     let heads = COLUMNS.map(|(head, _)| head.to_owned());
-    let row = |app: &Value| COLUMNS.map(|(_, field)| app.get(field).and_then(text).unwrap_or_else(|| "-".to_owned()));
+    let row = |app: &Value| COLUMNS.map(|(_, field)| cell(app, field));
     let rows: Vec<[String; 8]> = std::iter::once(heads).chain(apps.iter().map(row)).collect();
     let mut widths = [0; 8];
     for row in &rows {
@@ -106,18 +119,19 @@ mod tests {
     #[test]
     fn columns_are_as_wide_as_what_stands_in_them() {
         let apps = [
-            json!({"appId": "TR1", "state": "jwt", "key_length": 43, "fingerprint": "c62e4615", "weak": [],
-                   "in_force": true, "appName": "Bücher"}),
-            json!({"appId": "TR21063826", "state": "disabled", "weak": ["short", "trailing_nul"], "in_force": false}),
+            json!({"appId": "TR1", "state": "jwt", "key_length": 43, "fingerprint": "c62e4615", "in_force": true,
+                   "appName": "Bücher", "previous_expires_at": "2026-01-31T12:00:00Z"}),
+            json!({"appId": "TR21063826", "state": "disabled", "appName": "A name of many, many words",
+                   "previous_last_used": null, "in_force": false}),
         ];
         let table = table(&apps);
         let lines: Vec<&str> = table.lines().collect();
         assert_eq!(
             lines,
             [
-                "APP         STATE     KEY  FINGERPRINT  PREVIOUS UNTIL  WEAK                 IN FORCE  NAME",
-                "TR1         jwt       43   c62e4615     -               -                    true      Bücher",
-                "TR21063826  disabled  -    -            -               short, trailing_nul  false     -",
+                "APP         NAME                      STATE     KEY  FINGERPRINT  PREVIOUS UNTIL        PREVIOUS USED  IN FORCE",
+                "TR1         Bücher                    jwt       43   c62e4615     2026-01-31T12:00:00Z  -              true",
+                "TR21063826  A name of many, many wo…  disabled  -    -            -                     -              false",
             ]
         );
     }
