@@ -16,6 +16,7 @@ mod calls;
 mod cli;
 mod cli_failures;
 mod cli_lists;
+mod cli_strangers;
 mod cli_tls;
 mod conflicts;
 mod description;

@@ -50,25 +50,18 @@ struct Page {
     next: Option<String>,
 }
 
+/// Pages together.
+struct Listed {
+    apps: Vec<Value>,
+    next: Option<String>,
+    /// The answer, where there was one alone.
+    only: Option<Answer>,
+}
+
 impl Session {
     /// Prints apps, page after page.
     pub fn list(&self, list: &List) -> Result<(), Failure> {
-        let mut apps = Vec::new();
-        let mut next = list.after.clone();
-        let mut only;
-        loop {
-            let left = list.limit.map_or(PAGE, |limit| limit.saturating_sub(apps.len() as u64).min(PAGE));
-            let after = next.map(|after| format!("&after={}", encoded(&after))).unwrap_or_default();
-            let answer = self.ask(&Call::new(Method::GET, format!("apps?limit={left}{after}")))?;
-            let page: Page = read(&answer)?;
-            only = apps.is_empty().then_some(answer);
-            apps.extend(page.apps);
-            next = page.next;
-            let enough = list.limit.is_some_and(|limit| apps.len() as u64 >= limit);
-            if enough || next.is_none() {
-                break;
-            }
-        }
+        let Listed { apps, next, only } = self.pages(list)?;
         match only {
             Some(answer) if self.json => return self.show(&answer),
             None if self.json => {
@@ -80,6 +73,27 @@ impl Session {
             note(&format!("there are more: --after {}", show::plain(&next)));
         }
         Ok(())
+    }
+
+    fn pages(&self, list: &List) -> Result<Listed, Failure> {
+        let mut apps = Vec::new();
+        let mut after = list.after.clone();
+        loop {
+            let left = list.limit.map_or(PAGE, |limit| limit.saturating_sub(apps.len() as u64).min(PAGE));
+            let begin = after.as_deref().map(|after| format!("&after={}", encoded(after))).unwrap_or_default();
+            let answer = self.ask(&Call::new(Method::GET, format!("apps?limit={left}{begin}")))?;
+            let Page { apps: page, next } = read(&answer)?;
+            // Pages go on by id: one that doesn't would be followed for ever.
+            if next.is_some() && next <= after {
+                return Err(Failure::Failed("the list goes round in circles; is the address the API's?".to_owned()));
+            }
+            let only = apps.is_empty().then_some(answer);
+            apps.extend(page);
+            if next.is_none() || list.limit.is_some_and(|limit| apps.len() as u64 >= limit) {
+                return Ok(Listed { apps, next, only });
+            }
+            after = next;
+        }
     }
 
     /// Prints an app.

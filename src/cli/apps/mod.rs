@@ -51,7 +51,7 @@ enum Verb {
 #[derive(Args, Debug)]
 struct List {
     /// Begin after this app.
-    #[arg(long, value_name = "ID", value_parser = app_id)]
+    #[arg(long, value_name = "ID")]
     after: Option<String>,
     /// How many apps at most; without it, all of them.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
