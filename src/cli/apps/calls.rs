@@ -16,6 +16,9 @@ use crate::config::values::show_duration;
 /// The most apps that the API gives at once.
 const PAGE: u64 = 1000;
 
+/// The status of an app's deletion.
+const GONE: u16 = 204;
+
 /// A client, and how to print.
 pub struct Session {
     /// The client.
@@ -147,7 +150,10 @@ impl Session {
             return Err(Failure::Failed(format!("{app}: not deleted")));
         }
         let call = Call::new(Method::DELETE, format!("apps/{app}{}", query(waiting)));
-        self.ask(&call.if_match(if_match.as_deref()))?;
+        let answer = self.ask(&call.if_match(if_match.as_deref()))?;
+        if answer.status != GONE {
+            return Err(foreign());
+        }
         note(&format!("{app}: deleted"));
         Ok(())
     }
@@ -171,8 +177,13 @@ impl Session {
         };
         match done {
             Ok(answer) => {
-                self.print_secret(secret, &answer.body)?;
-                if self.json { Ok(()) } else { people(&answer).map(|lines| note(lines.trim_end())) }
+                let app = read(&answer);
+                self.print_secret(secret, if app.is_ok() { &answer.body } else { b"null" })?;
+                let lines = show::lines(&app?, answer.tag.as_deref());
+                if !self.json {
+                    note(lines.trim_end());
+                }
+                Ok(())
             }
             Err(Unanswered::Unknown(why)) => {
                 self.print_secret(secret, b"null")?;
@@ -198,10 +209,11 @@ impl Session {
     }
 
     fn show(&self, answer: &Answer) -> Result<(), Failure> {
+        let lines = show::lines(&read(answer)?, answer.tag.as_deref());
         if self.json {
             print(&[&answer.body, b"\n".as_slice()].concat(), false)
         } else {
-            print(people(answer)?.as_bytes(), false)
+            print(lines.as_bytes(), false)
         }
     }
 }
@@ -211,15 +223,12 @@ fn failed(unanswered: Unanswered) -> Failure {
     Failure::Failed(text)
 }
 
-fn people(answer: &Answer) -> Result<String, Failure> {
-    Ok(show::lines(&read(answer)?, answer.tag.as_deref()))
+fn read<'a, T: Deserialize<'a>>(answer: &'a Answer) -> Result<T, Failure> {
+    serde_json::from_slice(&answer.body).map_err(|_| foreign())
 }
 
-fn read<'a, T: Deserialize<'a>>(answer: &'a Answer) -> Result<T, Failure> {
-    let read = serde_json::from_slice(&answer.body);
-    read.map_err(|_| {
-        Failure::Failed("the answer is not of the app profiles API's form; is the address its?".to_owned())
-    })
+fn foreign() -> Failure {
+    Failure::Failed("the answer is not of the app profiles API's form; is the address its?".to_owned())
 }
 
 /// A body in memory that is wiped, and is never moved as it grows.
