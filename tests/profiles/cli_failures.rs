@@ -36,7 +36,6 @@ async fn what_the_api_refuses_is_said_in_its_words() {
     let odd = format!("{SECRET}!");
     let odd = apps_with(&gateway, "create TR2 --secret-stdin --secret-encoding base64", odd.as_bytes()).await;
     failed(&odd, 1, "jwt_secretkey: is not base64");
-    failed(&apps(&gateway, "disable TR1 --wait 61s").await, 1, "is over 60s");
     failed(&apps(&gateway, "rotate TR1 --generate --overlap 9000h").await, 1, "overlap: is over a year");
 
     let url = format!("http://{}", gateway.profiles());
@@ -83,6 +82,8 @@ async fn bad_usage_is_told_apart() {
         ("create TR1 --secret-stdin", "standard input is empty"),
         ("create TR1 --generate --secret-encoding hex", "base64"),
         ("delete TR1", "give --yes"),
+        ("disable TR1 --wait 61s", "`60s` at most"),
+        ("disable --wait TR1", "stands before `--wait`"),
         ("list --ca ca.pem", "--ca is for an `https` address"),
         ("list --timeout 0s", "is no time at all"),
     ] {

@@ -16,6 +16,9 @@ use self::connection::Connection;
 use self::secret::{Encoding, FirstSecret, NextSecret};
 use super::{FAILED, UNUSABLE, app_id, duration, fail};
 
+/// The longest that the API waits.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
+
 /// The calls of the app profiles API.
 #[derive(Args, Debug)]
 pub struct Apps {
@@ -117,9 +120,19 @@ struct Change {
 
 #[derive(Args, Debug)]
 struct Waiting {
-    /// Answer once the change is in force at the gateway that is asked, which may take so long: `10s`, at most `60s`.
-    #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "10s", value_parser = duration)]
+    /// End once the change is in force at the gateway that is asked, which may take so long: `10s` without a value, `60s`
+    /// at most.
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "10s", value_parser = patience)]
     wait: Option<Duration>,
+}
+
+/// How long the API may be asked to wait.
+fn patience(text: &str) -> Result<Duration, String> {
+    match duration(text) {
+        Ok(patience) if !patience.is_zero() && patience <= LONGEST_WAIT => Ok(patience),
+        Ok(_) => Err("must be more than `0s`, and `60s` at most".to_owned()),
+        Err(problem) => Err(format!("{problem}; the app's id stands before `--wait`")),
+    }
 }
 
 /// An entity tag, with its quotes or without.
@@ -188,6 +201,15 @@ impl Verb {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn waiting_has_an_end() {
+        assert_eq!(patience("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(patience("1m"), Ok(LONGEST_WAIT));
+        for bad in ["0s", "61s", "TR1", ""] {
+            assert!(patience(bad).is_err(), "{bad:?}");
+        }
+    }
 
     #[test]
     fn a_tag_is_given_with_its_quotes_or_without() {
