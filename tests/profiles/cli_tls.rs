@@ -51,7 +51,7 @@ async fn it_speaks_tls_to_a_private_authority_and_shows_a_certificate() {
     let [ca, cert, key] = known;
     let stranger = [ca, ("--cert", "stranger.pem"), ("--key", "stranger.key")];
     for (files, code, words) in [
-        (&[cert, key][..], 1, "invalid peer certificate"),
+        (&[cert, key][..], 1, "a private authority is named by --ca"),
         (&[ca], 1, "perhaps it asks for another certificate"),
         (&stranger, 1, "perhaps it asks for another certificate"),
         (&[ca, cert, ("--key", "stranger.key")], 2, "does not belong to the certificate"),
@@ -64,4 +64,13 @@ async fn it_speaks_tls_to_a_private_authority_and_shows_a_certificate() {
         assert!(refused.err.contains(words) && !refused.err.contains(WRITER), "{files:?}: {}", refused.err);
     }
     assert_eq!(apps(&gateway, "create TR1 --generate", &known).await.line().len(), 43);
+}
+
+#[tokio::test]
+async fn plain_http_under_an_address_of_tls_is_guessed() {
+    let upstream = Upstream::start().await;
+    let gateway = gateway(&upstream).profiles().file("token", WRITER).start().await;
+    let done = apps(&gateway, "create TR1 --generate", &[]).await;
+    assert_eq!((done.code, done.out.as_str()), (Some(1), ""), "{}", done.err);
+    assert!(done.err.contains("perhaps it speaks plain `http`"), "{}", done.err);
 }

@@ -184,11 +184,8 @@ impl Client {
 
     /// No answer came.
     fn lost(&self, error: &Error, writes: bool) -> Unanswered {
-        let mut text = format!("{} gave no answer: {}", self.base, plain(&why(error)));
-        // Under TLS 1.3 a client's certificate is refused after the client's last word; the alert may come too late.
-        if self.base.starts_with("https:") && turned_away(error) {
-            text.push_str("; perhaps it asks for another certificate, or for one at all: --cert, --key");
-        }
+        let remedy = if self.base.starts_with("https:") { remedy(error) } else { "" };
+        let text = format!("{} gave no answer: {}{remedy}", self.base, plain(&why(error)));
         if never_arrived(error) || !writes {
             Unanswered::Refused(text)
         } else {
@@ -197,9 +194,18 @@ impl Client {
     }
 }
 
-fn turned_away(error: &Error) -> bool {
-    let Error::Io(error) = error else { return false };
-    HUNG_UP.contains(&error.kind()) || matches!(tls_error(error), Some(rustls::Error::AlertReceived(_)))
+/// What would perhaps help, where it is about TLS.
+fn remedy(error: &Error) -> &'static str {
+    const CERTIFICATE: &str = "; perhaps it asks for another certificate, or for one at all: --cert, --key";
+    let Error::Io(error) = error else { return "" };
+    match tls_error(error) {
+        Some(rustls::Error::InvalidCertificate(_)) => "; a private authority is named by --ca",
+        Some(rustls::Error::InvalidMessage(_)) => "; perhaps it speaks plain `http`",
+        // Under TLS 1.3 a client's certificate is refused after the client's last word; the alert may come too late.
+        Some(rustls::Error::AlertReceived(_)) => CERTIFICATE,
+        None if HUNG_UP.contains(&error.kind()) => CERTIFICATE,
+        _ => "",
+    }
 }
 
 fn tls_error(error: &std::io::Error) -> Option<&rustls::Error> {
@@ -228,7 +234,13 @@ fn header(headers: &HeaderMap, name: &str) -> Option<String> {
 fn never_arrived(error: &Error) -> bool {
     use rustls::Error as Tls;
 
-    let refused = |e: &Tls| matches!(e, Tls::InvalidCertificate(_) | Tls::PeerIncompatible(_) | Tls::AlertReceived(_));
+    let refused = |error: &Tls| {
+        // The last one: what answers doesn't speak TLS.
+        matches!(
+            error,
+            Tls::InvalidCertificate(_) | Tls::PeerIncompatible(_) | Tls::AlertReceived(_) | Tls::InvalidMessage(_)
+        )
+    };
     match error {
         Error::HostNotFound
         | Error::ConnectionFailed
