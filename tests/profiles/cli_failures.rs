@@ -1,7 +1,11 @@
 //! `rtms-gateway apps` when it fails: the exit codes, the words, and that no secret is among them.
 
+use std::fs::File;
+use std::process::Stdio;
+
 use mongodb::bson::doc;
 use serde_json::{Value, json};
+use tokio::process::Command;
 
 use super::cli::{Done, apps, apps_with, run};
 use crate::support::gateway::gateway;
@@ -118,4 +122,24 @@ async fn a_generated_secret_that_may_be_in_force_is_printed() {
     // What the warning says to do.
     let again = apps_with(&gateway, "create TR1 --secret-stdin --wait", secret.as_bytes()).await;
     assert_eq!(again.code, Some(0), "{}", again.err);
+}
+
+#[tokio::test]
+async fn a_generated_secret_that_can_not_be_printed_is_said_to_be_lost() {
+    let upstream = Upstream::start().await;
+    let mongo = Mongo::start().await;
+    let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    let done = Command::new(env!("CARGO_BIN_EXE_rtms-gateway"))
+        .args(["apps", "create", "TR1", "--generate"])
+        .env("RTMS_PROFILES_URL", format!("http://{}", gateway.profiles()))
+        .env("RTMS_PROFILES_TOKEN", WRITER)
+        .stdout(File::options().write(true).open("/dev/full").expect("a full device"))
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the gateway's program");
+    let done = done.wait_with_output().await.expect("a child of ours");
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert_eq!(done.status.code(), Some(1), "{said}");
+    assert!(said.contains("is lost; rotate to another"), "{said}");
+    apps(&gateway, "rotate TR1 --generate").await.line();
 }

@@ -205,7 +205,10 @@ impl Session {
             line.extend_from_slice(secret.text().as_bytes());
         }
         line.push(b'\n');
-        print(&line, true)
+        print(&line, true).map_err(|failure| {
+            let (Failure::Failed(why) | Failure::Usage(why)) = failure;
+            Failure::Failed(format!("{why}: the new secret, which may be the app's, is lost; rotate to another"))
+        })
     }
 
     fn show(&self, answer: &Answer) -> Result<(), Failure> {
