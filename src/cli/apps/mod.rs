@@ -16,11 +16,17 @@ use self::connection::Connection;
 use self::secret::{Encoding, FirstSecret, NextSecret};
 use super::{FAILED, UNUSABLE, app_id, duration, fail};
 
+/// What belongs to no flag.
+const HELP: &str = "\
+The token stands in RTMS_PROFILES_TOKEN or in a file, never on the command line, where everybody on the machine sees it.
+Exit code: 0 done; 1 refused, not reached, or not known; 2 wrong usage.";
+
 /// The longest that the API waits.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// The calls of the app profiles API.
 #[derive(Args, Debug)]
+#[command(after_help = HELP)]
 pub struct Apps {
     #[command(subcommand)]
     verb: Verb,

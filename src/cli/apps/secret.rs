@@ -1,6 +1,6 @@
 //! Secrets on their way to the API: read from standard input, or made here. None of them has a `Debug`.
 
-use std::io::Read as _;
+use std::io::{IsTerminal as _, Read as _};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -10,6 +10,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::Failure;
+use crate::cli::note;
 
 /// The length of a key that is made here, in bytes: as long as the hash (RFC 7518 section 3.2).
 const GENERATED: usize = 32;
@@ -90,6 +91,9 @@ impl Secret {
 fn take(generate: bool, encoding: Option<Encoding>) -> Result<Secret, Failure> {
     if generate {
         return generated(encoding);
+    }
+    if std::io::stdin().is_terminal() {
+        note("the secret, then Enter and Ctrl-D (it is shown as you type):");
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
     let read = std::io::stdin().lock().take(MOST_INPUT + 1).read_to_end(&mut bytes);
