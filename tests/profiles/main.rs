@@ -25,3 +25,4 @@ mod faults;
 mod file_source;
 mod rotation;
 mod two_gateways;
+mod waits;

@@ -134,7 +134,7 @@ pub async fn read(
     App(app): App,
     Strict(NoParameters {}): Strict<NoParameters>,
 ) -> Result<Response, Refused> {
-    let found = api.store.find(&app).await?;
+    let (found, _) = api.store.find(&app).await?;
     let profile = Profile::new(&app, &found, &api.rules, &api.published.load()).ok_or_else(Refused::unknown)?;
     let answer = json(StatusCode::OK, &profile);
     Ok(match &found {

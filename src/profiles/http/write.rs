@@ -52,9 +52,14 @@ pub struct Outcome {
     since: Moment,
 }
 
-/// What was in force before a write.
+/// What was in force before a write, and what stood in the store.
 #[derive(Clone, Copy)]
-struct Moment(Option<std::time::SystemTime>);
+struct Moment {
+    /// When the last full load began.
+    load: Option<std::time::SystemTime>,
+    /// The store's time when it was read what the write then changed.
+    read: Option<OpTime>,
+}
 
 impl Call<'_> {
     /// Works a change out from the document as it stands and writes it, again if somebody else was faster.
@@ -66,8 +71,9 @@ impl Call<'_> {
         mut work_out: impl FnMut(&Stored) -> Result<Option<Edit>, Refusal> + Send,
     ) -> Result<Outcome, Refused> {
         for _ in 0..ATTEMPTS {
-            let since = self.moment();
-            let stored = self.standing().await?;
+            let load = self.loaded();
+            let (stored, read) = self.standing().await?;
+            let since = Moment { load, read };
             let Some(edit) = work_out(&stored)? else {
                 return Ok(Outcome { stored: Some(stored), written: None, at: None, since });
             };
@@ -85,8 +91,9 @@ impl Call<'_> {
     /// There is no such app, or it can't be removed.
     pub async fn remove(&self) -> Result<Outcome, Refused> {
         for _ in 0..ATTEMPTS {
-            let since = self.moment();
-            let stored = self.standing().await?;
+            let load = self.loaded();
+            let (stored, read) = self.standing().await?;
+            let since = Moment { load, read };
             if let Attempt::Written(written) = self.api.store.remove(&stored).await? {
                 return Ok(Outcome { stored: None, written: Some(String::new()), at: written.at, since });
             }
@@ -101,8 +108,10 @@ impl Call<'_> {
     pub async fn create(&self, edit: &Edit) -> Result<Outcome, Refused> {
         let exists = || Refused::client(StatusCode::CONFLICT, "there is another app with this appId; PATCH changes it");
         for _ in 0..ATTEMPTS {
-            let since = self.moment();
-            match self.api.store.find(self.app).await? {
+            let load = self.loaded();
+            let (found, read) = self.api.store.find(self.app).await?;
+            let since = Moment { load, read };
+            match found {
                 Found::One(stored) if stored.is_made_of(edit) => {
                     return Ok(Outcome { stored: Some(stored), written: None, at: None, since });
                 }
@@ -153,9 +162,10 @@ impl Call<'_> {
     }
 
     /// The one document there is, in the state that the request asks for.
-    async fn standing(&self) -> Result<Box<Stored>, Refused> {
+    async fn standing(&self) -> Result<(Box<Stored>, Option<OpTime>), Refused> {
         let tags = condition(self.headers)?;
-        let stored = match self.api.store.find(self.app).await? {
+        let (found, read) = self.api.store.find(self.app).await?;
+        let stored = match found {
             Found::One(stored) => stored,
             Found::Nothing => return Err(Refused::unknown()),
             Found::Several => {
@@ -167,7 +177,7 @@ impl Call<'_> {
             let why = "the app was changed since; read it again";
             return Err(Refused::client(StatusCode::PRECONDITION_FAILED, why));
         }
-        Ok(stored)
+        Ok((stored, read))
     }
 
     fn overtaken(&self) -> Refused {
@@ -175,8 +185,8 @@ impl Call<'_> {
         Refused::client(StatusCode::CONFLICT, why).retry_after(1)
     }
 
-    fn moment(&self) -> Moment {
-        Moment(self.api.feed.last_load().map(|load| load.at))
+    fn loaded(&self) -> Option<std::time::SystemTime> {
+        self.api.feed.last_load().map(|load| load.at)
     }
 
     /// Waits until this gateway judges by the outcome, or by something newer.
@@ -206,8 +216,12 @@ impl Call<'_> {
             if through >= at {
                 return true;
             }
-            // The stream has brought the write, or a full load that began after it: that one tells no time.
-            if self.moment().0 == outcome.since.0 {
+            // That is the time of the answer: on a database that others write to, later than the write's own. Between the
+            // reading and the write nobody changed the app, so what is like the outcome and from after the reading is
+            // the outcome. Likewise after a full load that began later, which tells no time.
+            let since = outcome.since;
+            let streamed = since.read.is_some_and(|read| through > read);
+            if !streamed && self.loaded() == since.load {
                 return false;
             }
         }

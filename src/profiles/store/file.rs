@@ -9,6 +9,7 @@ use async_trait::async_trait;
 
 use super::{Attempt, Found, Listed, Store, StoreError, Stored, Written};
 use crate::apps::Snapshot;
+use crate::apps::feed::OpTime;
 use crate::profiles::edit::Edit;
 
 /// The apps of a file, as they are in force.
@@ -31,9 +32,9 @@ impl FileStore {
 
 #[async_trait]
 impl Store for FileStore {
-    async fn find(&self, app_id: &str) -> Result<Found, StoreError> {
+    async fn find(&self, app_id: &str) -> Result<(Found, Option<OpTime>), StoreError> {
         let snapshot = self.published.load();
-        Ok(snapshot.get(app_id).map_or(Found::Nothing, |app| Found::One(Box::new(Stored::in_force(app)))))
+        Ok((snapshot.get(app_id).map_or(Found::Nothing, |app| Found::One(Box::new(Stored::in_force(app)))), None))
     }
 
     async fn page(&self, after: &str, limit: usize) -> Result<(Vec<Listed>, bool), StoreError> {

@@ -73,8 +73,8 @@ pub enum StoreError {
 /// A collection of app documents.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// What there is for an appId.
-    async fn find(&self, app_id: &str) -> Result<Found, StoreError>;
+    /// What there is for an appId, and the database's time when it was read; `None`: it didn't say.
+    async fn find(&self, app_id: &str) -> Result<(Found, Option<OpTime>), StoreError>;
 
     /// Up to `limit` entries whose appId comes after `after` byte by byte, in that order, and whether there may be
     /// more.

@@ -127,18 +127,19 @@ fn code(error: &Error) -> Option<i32> {
 
 #[async_trait]
 impl Store for MongoStore {
-    async fn find(&self, app_id: &str) -> Result<Found, StoreError> {
-        let (mut found, _) = self
+    async fn find(&self, app_id: &str) -> Result<(Found, Option<OpTime>), StoreError> {
+        let (mut found, at) = self
             .exchange(false, async |documents, session| {
                 let mut cursor = documents.find(by_app(doc! { "$eq": app_id })).limit(2).session(&mut *session).await?;
                 cursor.stream(session).try_collect::<Vec<Doc>>().await
             })
             .await?;
-        Ok(match (found.pop(), found.pop()) {
+        let found = match (found.pop(), found.pop()) {
             (None, _) => Found::Nothing,
             (Some(only), None) => Found::One(Box::new(Stored::new(only))),
             _ => Found::Several,
-        })
+        };
+        Ok((found, at))
     }
 
     async fn page(&self, after: &str, limit: usize) -> Result<(Vec<Listed>, bool), StoreError> {
