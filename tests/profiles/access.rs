@@ -15,7 +15,7 @@ const SECRET: &str = "a-secret-of-at-least-32-bytes-length";
 async fn reading_and_writing_need_a_token_of_that_scope() {
     let upstream = Upstream::start().await;
     let mongo = Mongo::start().await;
-    let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    let gateway = gateway(&upstream).mongo(&mongo).profiles().start_indexed().await;
     let body = json!({"appId": "TR1", "jwt_secretkey": SECRET}).to_string();
     let read = |token: &str| get("/api/v1/apps").token(token);
     let write = |token: &str| post("/api/v1/apps", body.as_str()).token(token).header("Content-Type: application/json");
@@ -45,7 +45,7 @@ async fn reading_and_writing_need_a_token_of_that_scope() {
 async fn guessing_ends_in_429_even_for_a_good_token() {
     let upstream = Upstream::start().await;
     let mongo = Mongo::start().await;
-    let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    let gateway = gateway(&upstream).mongo(&mongo).profiles().start_indexed().await;
     let mut client = Client::connect(gateway.profiles()).await;
     let mut statuses = Vec::new();
     for _ in 0..20 {
@@ -105,7 +105,7 @@ async fn the_listener_speaks_tls_and_asks_for_certificates() {
 async fn a_client_that_asks_nothing_is_let_go() {
     let upstream = Upstream::start().await;
     let mongo = Mongo::start().await;
-    let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    let gateway = gateway(&upstream).mongo(&mongo).profiles().start_indexed().await;
     // Silence, the beginning of either protocol, and an HTTP/2 connection without a request.
     let beginnings: [&[u8]; 4] = [
         b"",
@@ -125,7 +125,7 @@ async fn a_client_that_asks_nothing_is_let_go() {
 async fn every_attempt_is_told_once_and_counted() {
     let upstream = Upstream::start().await;
     let mongo = Mongo::start().await;
-    let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    let gateway = gateway(&upstream).mongo(&mongo).profiles().start_indexed().await;
     let good = json!({"appId": "TR1", "jwt_secretkey": SECRET});
     let as_reader = get("/api/v1/apps/TR1").method("DELETE").token(READER);
     let attempts = [

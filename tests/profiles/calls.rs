@@ -15,7 +15,7 @@ const NEW: &str = "the-new-secret-of-at-least-32-bytes";
 
 async fn start(upstream: &Upstream) -> (Mongo, Gateway) {
     let mongo = Mongo::start().await;
-    let gateway = gateway(upstream).mongo(&mongo).profiles().start().await;
+    let gateway = gateway(upstream).mongo(&mongo).profiles().start_indexed().await;
     (mongo, gateway)
 }
 

@@ -86,7 +86,7 @@ async fn minted(secret: &str, more: &[&str]) -> String {
 async fn a_generated_secret_is_printed_alone_and_its_tokens_are_good() {
     let upstream = Upstream::start().await;
     let mongo = Mongo::start().await;
-    let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    let gateway = gateway(&upstream).mongo(&mongo).profiles().start_indexed().await;
     let good = (200, "0".to_owned());
     let created = apps(&gateway, "create TR1 --name Shop --generate --wait").await;
     assert!(created.err.contains("appName") && created.err.contains("Shop"), "{}", created.err);
@@ -111,7 +111,7 @@ async fn a_generated_secret_is_printed_alone_and_its_tokens_are_good() {
 async fn a_generated_secret_is_encoded_as_the_app_s_are() {
     let upstream = Upstream::start().await;
     let mongo = Mongo::start().await;
-    let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    let gateway = gateway(&upstream).mongo(&mongo).profiles().start_indexed().await;
     let made = apps(&gateway, "create TR1 --generate --secret-encoding base64 --wait --json").await.json();
     assert_eq!((&made["app"]["secret_encoding"], &made["app"]["key_length"]), (&json!("base64"), &json!(32)));
     let rotated = apps(&gateway, "rotate TR1 --generate --wait").await.line();
@@ -126,7 +126,7 @@ async fn a_generated_secret_is_encoded_as_the_app_s_are() {
 async fn a_secret_on_standard_input_loses_one_newline() {
     let upstream = Upstream::start().await;
     let mongo = Mongo::start().await;
-    let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    let gateway = gateway(&upstream).mongo(&mongo).profiles().start_indexed().await;
     for (app, end, more) in [("TR1", "", 0), ("TR2", "\n", 0), ("TR3", "\r\n", 0), ("TR4", "\n\n", 1)] {
         let input = format!("{SECRET}{end}");
         let args = format!("create {app} --secret-stdin --wait --json");
@@ -147,7 +147,7 @@ async fn a_secret_on_standard_input_loses_one_newline() {
 async fn changes_are_made_and_shown() {
     let upstream = Upstream::start().await;
     let mongo = Mongo::start().await;
-    let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    let gateway = gateway(&upstream).mongo(&mongo).profiles().start_indexed().await;
     gateway
         .called(&call_with("POST", "apps?wait=applied", &json!({"appId": "TR1", "jwt_secretkey": SECRET})), 201)
         .await;

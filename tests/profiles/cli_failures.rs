@@ -29,7 +29,7 @@ fn failed(done: &Done, code: i32, words: &str) {
 async fn what_the_api_refuses_is_said_in_its_words() {
     let upstream = Upstream::start().await;
     let mongo = Mongo::start().await;
-    let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    let gateway = gateway(&upstream).mongo(&mongo).profiles().start_indexed().await;
     gateway.called(&call_with("POST", "apps", &json!({"appId": "TR1", "jwt_secretkey": SECRET})), 201).await;
     for verb in ["get TR9", "disable TR9", "rotate TR9 --generate", "delete TR9 --yes"] {
         failed(&apps(&gateway, verb).await, 1, "there is no such app (404)\n");
@@ -103,7 +103,7 @@ async fn bad_usage_is_told_apart() {
 async fn a_generated_secret_that_may_be_in_force_is_printed() {
     let upstream = Upstream::start().await;
     let mongo = Mongo::own().await;
-    let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    let gateway = gateway(&upstream).mongo(&mongo).profiles().start_indexed().await;
     let cut = doc! { "closeConnection": true };
     mongo.fail(&["insert", "findAndModify"], "alwaysOn", &cut).await;
     let unknown = apps(&gateway, "create TR1 --generate").await;
@@ -128,7 +128,7 @@ async fn a_generated_secret_that_may_be_in_force_is_printed() {
 async fn a_generated_secret_that_can_not_be_printed_is_said_to_be_lost() {
     let upstream = Upstream::start().await;
     let mongo = Mongo::start().await;
-    let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    let gateway = gateway(&upstream).mongo(&mongo).profiles().start_indexed().await;
     let done = Command::new(env!("CARGO_BIN_EXE_rtms-gateway"))
         .args(["apps", "create", "TR1", "--generate"])
         .env("RTMS_PROFILES_URL", format!("http://{}", gateway.profiles()))

@@ -13,7 +13,7 @@ const SECRET: &str = "a-secret-of-at-least-32-bytes-length";
 async fn a_table_shows_until_when_the_secret_before_is_good_and_whether_it_is_used() {
     let upstream = Upstream::start().await;
     let mongo = Mongo::start().await;
-    let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    let gateway = gateway(&upstream).mongo(&mongo).profiles().start_indexed().await;
     apps_with(&gateway, "create TR1 --name Shop --secret-stdin --wait", SECRET.as_bytes()).await.good();
     apps(&gateway, "rotate TR1 --generate --overlap 1h --wait").await.good();
     assert_eq!(gateway.verdict("TR1", &tokens::of("TR1", USER, SECRET)).await.0, 200);
@@ -32,7 +32,7 @@ async fn a_table_shows_until_when_the_secret_before_is_good_and_whether_it_is_us
 async fn an_id_that_others_wrote_may_be_anything() {
     let upstream = Upstream::start().await;
     let mongo = Mongo::start().await;
-    let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    let gateway = gateway(&upstream).mongo(&mongo).profiles().start_indexed().await;
     let odd = "A b&limit=1#%+\u{e9}\u{1b}[2J";
     mongo.insert_app(odd, SECRET).await;
     mongo.insert_app("TR1", SECRET).await;

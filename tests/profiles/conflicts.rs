@@ -19,7 +19,7 @@ const SECRET: &str = "a-secret-of-at-least-32-bytes-length";
 async fn a_change_can_ask_for_the_state_it_was_made_for() {
     let upstream = Upstream::start().await;
     let mongo = Mongo::start().await;
-    let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    let gateway = gateway(&upstream).mongo(&mongo).profiles().start_indexed().await;
     gateway.called(&call_with("POST", "apps", &json!({"appId": "TR1", "jwt_secretkey": SECRET})), 201).await;
     let tag = async || gateway.call(&call("GET", "apps/TR1")).await.header("etag").unwrap().to_owned();
     let first = tag().await;
@@ -45,7 +45,7 @@ async fn a_change_can_ask_for_the_state_it_was_made_for() {
 async fn of_many_that_create_one_app_one_does_and_the_same_document_is_as_good() {
     let upstream = Upstream::start().await;
     let mongo = Mongo::start().await;
-    let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    let gateway = gateway(&upstream).mongo(&mongo).profiles().start_indexed().await;
     indexed(&mongo).await;
     let same = call_with("POST", "apps", &json!({"appId": "SAME", "jwt_secretkey": SECRET}));
     let statuses: Vec<u16> = join_all((0..12).map(|_| gateway.call(&same))).await.iter().map(|r| r.status).collect();
@@ -65,7 +65,7 @@ async fn of_many_that_create_one_app_one_does_and_the_same_document_is_as_good()
 async fn of_many_changes_at_once_none_is_lost() {
     let upstream = Upstream::start().await;
     let mongo = Mongo::start().await;
-    let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    let gateway = gateway(&upstream).mongo(&mongo).profiles().start_indexed().await;
     gateway.called(&call_with("POST", "apps", &json!({"appId": "TR1", "jwt_secretkey": SECRET})), 201).await;
     let set = |n: usize| call_with("PATCH", "apps/TR1", &json!({ format!("field_{n}"): n }));
     let requests: Vec<_> = (0..8).map(set).collect();

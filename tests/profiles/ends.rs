@@ -16,7 +16,7 @@ use crate::support::upstream::Upstream;
 /// A gateway whose writes take a while.
 async fn slow(upstream: &Upstream) -> (Mongo, Gateway) {
     let mongo = Mongo::own().await;
-    let gateway = gateway(upstream).mongo(&mongo).profiles().start().await;
+    let gateway = gateway(upstream).mongo(&mongo).profiles().start_indexed().await;
     mongo.fail(&["insert"], "alwaysOn", &doc! { "blockConnection": true, "blockTimeMS": 800 }).await;
     (mongo, gateway)
 }

@@ -21,7 +21,7 @@ const SECRET: &str = "a-secret-of-at-least-32-bytes-length";
 async fn a_database_that_is_down_is_said_to_be_and_back_once_it_is() {
     let upstream = Upstream::start().await;
     let mut mongo = Mongo::own().await;
-    let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    let gateway = gateway(&upstream).mongo(&mongo).profiles().start_indexed().await;
     gateway
         .called(&call_with("POST", "apps?wait=applied", &json!({"appId": "TR1", "jwt_secretkey": SECRET})), 201)
         .await;
@@ -40,7 +40,7 @@ async fn a_database_that_is_down_is_said_to_be_and_back_once_it_is() {
 async fn a_write_that_loses_its_connection_is_done_once_or_not_known_to_be() {
     let upstream = Upstream::start().await;
     let mongo = Mongo::own().await;
-    let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    let gateway = gateway(&upstream).mongo(&mongo).profiles().start_indexed().await;
     let cut = doc! { "closeConnection": true };
     mongo.fail(&["insert", "findAndModify", "delete"], doc! { "times": 1 }, &cut).await;
     let create = |app: &str| call_with("POST", "apps", &json!({"appId": app, "jwt_secretkey": SECRET}));
@@ -60,7 +60,7 @@ async fn a_write_that_loses_its_connection_is_done_once_or_not_known_to_be() {
 async fn writes_that_wait_for_a_slow_database_keep_nobody_from_reading() {
     let upstream = Upstream::start().await;
     let mongo = Mongo::own().await;
-    let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    let gateway = gateway(&upstream).mongo(&mongo).profiles().start_indexed().await;
     let apps: Vec<String> = (0..8).map(|n| format!("TR{n}")).collect();
     for app in &apps {
         mongo.apps().insert_one(doc! { "appId": app, "jwt_secretkey": SECRET }).await.unwrap();
@@ -86,7 +86,7 @@ async fn writes_that_wait_for_a_slow_database_keep_nobody_from_reading() {
 async fn a_write_that_the_server_was_interrupted_in_is_not_said_to_be_undone() {
     let upstream = Upstream::start().await;
     let mongo = Mongo::own().await;
-    let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    let gateway = gateway(&upstream).mongo(&mongo).profiles().start_indexed().await;
     // A primary that steps down says so also where it has the write already, and others may have it.
     let interrupted = doc! { "errorCode": 11602, "errorLabels": ["RetryableWriteError"] };
     mongo.fail(&["insert"], "alwaysOn", &interrupted).await;
@@ -99,7 +99,7 @@ async fn a_write_that_the_server_was_interrupted_in_is_not_said_to_be_undone() {
 async fn a_user_that_may_not_write_is_told_so() {
     let upstream = Upstream::start().await;
     let mongo = Mongo::own().await;
-    let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    let gateway = gateway(&upstream).mongo(&mongo).profiles().start_indexed().await;
     mongo.fail(&["insert"], "alwaysOn", &doc! { "errorCode": 13 }).await;
     let answer = gateway.call(&call_with("POST", "apps", &json!({"appId": "TR1", "jwt_secretkey": SECRET}))).await;
     assert_eq!(answer.verdict(), (502, "1".into()));
@@ -110,7 +110,7 @@ async fn a_user_that_may_not_write_is_told_so() {
 async fn a_change_that_is_not_in_force_in_time_is_stored_all_the_same() {
     let upstream = Upstream::start().await;
     let mongo = Mongo::own().await;
-    let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    let gateway = gateway(&upstream).mongo(&mongo).profiles().start_indexed().await;
     mongo.fail(&["getMore", "aggregate"], "alwaysOn", &doc! { "errorCode": 91 }).await;
     // What the open stream asks for now fails from here on.
     poll::until_true("the stream is broken", async || {
@@ -136,7 +136,7 @@ async fn a_database_that_does_not_answer_does_not_hold_a_call_for_ever() {
     let mongo = Mongo::own().await;
     let proxy = Proxy::start(mongo.address()).await;
     let uri = format!("mongodb://{}/?directConnection=true", proxy.address());
-    let gateway = gateway(&upstream).mongo_at(&uri, &mongo).profiles().start().await;
+    let gateway = gateway(&upstream).mongo_at(&uri, &mongo).profiles().start_indexed().await;
     gateway
         .called(&call_with("POST", "apps?wait=applied", &json!({"appId": "TR1", "jwt_secretkey": SECRET})), 201)
         .await;

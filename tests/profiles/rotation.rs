@@ -71,7 +71,7 @@ async fn all(clients: Vec<JoinHandle<Vec<Answer>>>) -> Vec<Answer> {
 async fn nobody_is_turned_away_before_the_overlap_ends_and_everybody_after_it() {
     let upstream = Upstream::start().await;
     let mongo = Mongo::start().await;
-    let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    let gateway = gateway(&upstream).mongo(&mongo).profiles().start_indexed().await;
     let create = json!({"appId": "TR1", "jwt_secretkey": OLD});
     gateway.called(&call_with("POST", "apps?wait=applied", &create), 201).await;
 
@@ -123,7 +123,7 @@ async fn fell_silent(gateway: &Gateway, until: SystemTime, good_with_old: usize)
 async fn a_second_rotation_throws_the_oldest_secret_out_and_says_so() {
     let upstream = Upstream::start().await;
     let mongo = Mongo::start().await;
-    let gateway = Arc::new(gateway(&upstream).mongo(&mongo).profiles().start().await);
+    let gateway = Arc::new(gateway(&upstream).mongo(&mongo).profiles().start_indexed().await);
     let create = json!({"appId": "TR1", "jwt_secretkey": OLD});
     gateway.called(&call_with("POST", "apps?wait=applied", &create), 201).await;
     let rotate = |secret: &str| {
@@ -151,7 +151,7 @@ async fn a_second_rotation_throws_the_oldest_secret_out_and_says_so() {
 async fn only_an_app_with_a_secret_is_rotated_and_only_to_a_good_one() {
     let upstream = Upstream::start().await;
     let mongo = Mongo::start().await;
-    let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    let gateway = gateway(&upstream).mongo(&mongo).profiles().start_indexed().await;
     gateway.called(&call_with("POST", "apps", &json!({"appId": "OPEN"})), 201).await;
     gateway.called(&call_with("POST", "apps", &json!({"appId": "TR1", "jwt_secretkey": OLD})), 201).await;
     let rotate = async |app: &str, body: Value, status: u16| {

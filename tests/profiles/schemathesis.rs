@@ -52,7 +52,7 @@ fn program() -> PathBuf {
 async fn the_api_is_as_its_description_says() {
     let upstream = Upstream::start().await;
     let mongo = Mongo::start().await;
-    let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    let gateway = gateway(&upstream).mongo(&mongo).profiles().start_indexed().await;
     let settings = gateway.dir().join("schemathesis.toml");
     std::fs::write(&settings, SETTINGS).unwrap();
     let done = Command::new(program())

@@ -17,7 +17,7 @@ const NEW: &str = "the-new-secret-of-at-least-32-bytes";
 async fn a_change_made_at_one_is_enforced_at_the_other() {
     let upstream = Upstream::start().await;
     let mongo = Mongo::start().await;
-    let here = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    let here = gateway(&upstream).mongo(&mongo).profiles().start_indexed().await;
     let there = gateway(&upstream).mongo(&mongo).profiles().start().await;
     let becomes = async |what: &str, secret: &str, verdict: (u16, &str)| {
         let token = tokens::of("TR1", USER, secret);

@@ -14,7 +14,7 @@ const SECRET: &str = "a-secret-of-at-least-32-bytes-length";
 async fn a_wait_ends_although_others_write_elsewhere_all_the_time() {
     let upstream = Upstream::start().await;
     let mongo = Mongo::own().await;
-    let gateway = gateway(&upstream).mongo(&mongo).profiles().start().await;
+    let gateway = gateway(&upstream).mongo(&mongo).profiles().start_indexed().await;
     let elsewhere = mongo.client().database(mongo.database()).collection::<Document>("elsewhere");
     let others = tokio::spawn(async move {
         loop {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Builder, Gateway};
 use crate::support::client::{self, Request, Response, get, post};
-use crate::support::ports;
+use crate::support::{poll, ports};
 
 /// The token that may write.
 pub const WRITER: &str = "a-token-that-may-write";
@@ -34,6 +34,16 @@ impl Builder {
             { "name": "reader", "token": READER, "scope": "read" },
         ]);
         self.set("/profiles", json!({ "address": address.to_string(), "tokens": tokens }))
+    }
+}
+
+impl Builder {
+    /// Starts it and waits until it has made the index, in a database that has none: `SecantusDB` may spin for ever over
+    /// writes that meet the making of an index.
+    pub async fn start_indexed(self) -> Gateway {
+        let gateway = self.start().await;
+        poll::until_true("the unique index", async || gateway.printed().contains("made the unique index")).await;
+        gateway
     }
 }
 
