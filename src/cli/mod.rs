@@ -13,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use self::apps::Apps;
 use self::token::Token;
 use crate::apps::reading::valid_app_id;
+use crate::config::Difference;
 use crate::{config, server, telemetry};
 
 /// Failed at run time.
@@ -30,10 +31,10 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the gateway until it is told to stop (SIGTERM drains, SIGINT stops at once).
+    /// Run the gateway until it is told to stop (SIGTERM drains, SIGINT stops at once, SIGHUP reloads).
     Run(ConfigFile),
     /// Check a configuration, and every file it names, as a start would; dials nothing.
-    Check(ConfigFile),
+    Check(CheckedFile),
     /// Print a token, for trying things out.
     Token(Token),
     /// See and change apps through a gateway's app profiles API.
@@ -45,6 +46,15 @@ struct ConfigFile {
     /// The configuration, YAML.
     #[arg(short, long, value_name = "FILE")]
     config: PathBuf,
+}
+
+#[derive(Args, Debug)]
+struct CheckedFile {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Print what would change if it took the place of this one, and what of it needs a restart.
+    #[arg(long, value_name = "FILE")]
+    diff: Option<PathBuf>,
 }
 
 fn app_id(text: &str) -> Result<String, String> {
@@ -62,7 +72,8 @@ impl Cli {
     pub fn execute(self) -> ExitCode {
         match self.command {
             Command::Run(file) => run(&file.config),
-            Command::Check(file) => check(&file.config),
+            Command::Check(CheckedFile { file, diff: None }) => check(&file.config),
+            Command::Check(CheckedFile { file, diff: Some(before) }) => diff(&before, &file.config),
             Command::Token(token) => token.print(),
             Command::Apps(apps) => apps.execute(),
         }
@@ -99,6 +110,25 @@ fn check(file: &Path) -> ExitCode {
         Ok(loaded) => fail(UNUSABLE, &loaded.warnings),
         Err(mistakes) => fail(UNUSABLE, &mistakes),
     }
+}
+
+fn diff(before: &Path, file: &Path) -> ExitCode {
+    let differences = match config::differences(before, file, &environment) {
+        Ok(differences) => differences,
+        Err(mistakes) => return fail(UNUSABLE, &mistakes),
+    };
+    let mut out = std::io::stdout();
+    for difference in &differences {
+        let how = if difference.needs_restart() { "  (restart_needed)" } else { "" };
+        let _ = writeln!(out, "{difference}{how}");
+    }
+    let restart = differences.iter().any(Difference::needs_restart);
+    let _ = match (differences.len(), restart) {
+        (0, _) => writeln!(out, "nothing would change"),
+        (_, false) => writeln!(out, "a reload puts it in force"),
+        (_, true) => writeln!(out, "a reload is refused: restart"),
+    };
+    ExitCode::SUCCESS
 }
 
 /// Says something that isn't the result.

@@ -19,6 +19,7 @@ pub mod apps_cache;
 mod apps_file;
 pub mod auth;
 pub mod cors;
+pub mod difference;
 pub mod expand;
 pub mod identities;
 pub mod limits;
@@ -40,6 +41,7 @@ pub mod upstreams;
 pub mod values;
 mod yaml_path;
 
+pub use difference::Difference;
 pub use mistakes::{Mistake, Mistakes};
 pub use settings::Settings;
 pub use values::duration;
@@ -132,6 +134,23 @@ pub fn parse(bytes: &[u8], path: &Path, env: Env<'_>) -> Result<Loaded, Mistakes
             Err(mistakes.into())
         }
     }
+}
+
+/// What would change if `new` took the place of `old`.
+///
+/// # Errors
+/// The mistakes of either file.
+pub fn differences(old: &Path, new: &Path, env: Env<'_>) -> Result<Vec<Difference>, Mistakes> {
+    load(new, env)?;
+    load(old, env)?;
+    let expanded = |path: &Path| {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let mut document = tree::parse(&text).unwrap_or(Node::Null);
+        // Without a mistake, as it was loaded before.
+        expand::expand(&mut document, env, &mut Check::new(path));
+        document
+    };
+    Ok(difference::between(&expanded(old), &expanded(new)))
 }
 
 /// The one mistake of a file that can't be read any further.

@@ -1,5 +1,6 @@
 //! `rtms-gateway check`: the exit codes, and the lines an operator reads.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
 
@@ -70,4 +71,28 @@ fn an_absent_file_and_bad_usage_are_refused_alike() {
     assert_eq!((code, text.trim_end()), (Some(2), "absent.yaml: can't be read (entity not found); name a YAML file"));
     let usage = Command::new(env!("CARGO_BIN_EXE_rtms-gateway")).arg("check").output().unwrap();
     assert_eq!(usage.status.code(), Some(2));
+}
+
+#[test]
+fn what_would_change_is_told_with_its_path_and_without_its_value() {
+    let folder = Folder::new();
+    let before = folder.write("before.yaml", config(&[("auth", "{ leeway: 1s }")]));
+    let reloadable =
+        folder.write("after.yaml", config(&[("auth", "{ leeway: 2s }"), ("limits", "{ client_idle: 5s }")]));
+    let restart = folder.write("restart.yaml", config(&[("server", "{ drain: 1s }"), ("auth", "{ leeway: 1s }")]));
+    let diff = |file: &Path| {
+        let arguments =
+            [OsStr::new("check"), OsStr::new("-c"), file.as_os_str(), OsStr::new("--diff"), before.as_os_str()];
+        let output = Command::new(env!("CARGO_BIN_EXE_rtms-gateway")).args(arguments).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    assert_eq!(
+        diff(&reloadable),
+        (Some(0), "auth.leeway: changed\nlimits: added\na reload puts it in force\n".to_owned())
+    );
+    let expected = "server: added  (restart_needed)\na reload is refused: restart\n".to_owned();
+    assert_eq!(diff(&restart), (Some(0), expected));
+    assert_eq!(diff(&before), (Some(0), "nothing would change\n".to_owned()));
+    let bad = folder.write("bad.yaml", config(&[("auth", "{ leeway: 5 }")]));
+    assert_eq!(diff(&bad).0, Some(2));
 }
