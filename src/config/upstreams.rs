@@ -54,6 +54,11 @@ words! {
     Balance {
         /// In turn, by weight.
         RoundRobin,
+        /// To the peer with the fewest requests under way in relation to its weight; equals take turns.
+        LeastConnections,
+        /// By the appId of the judged route, so that an app stays with its peer; consistently, so that of n peers one that comes or goes
+        /// moves 1/n of the apps. Requests without an appId go in turn.
+        Hash,
     }
 }
 
@@ -157,12 +162,16 @@ impl Upstream {
         if self.retries > MOST_RETRIES {
             check.refuse(&at.key("retries"), "is over 10; write a small number, each retry loads a sick upstream more");
         }
-        let Balance::RoundRobin = self.balance;
         let peers = settle_peers(self.peers, &at.key("peers"), check);
         let tls = self.tls.map(|tls| tls.settle(&peers, &at.key("tls"), check));
         settings::Upstream {
             name,
             peers,
+            balance: match self.balance {
+                Balance::RoundRobin => settings::Balance::RoundRobin,
+                Balance::LeastConnections => settings::Balance::LeastConnections,
+                Balance::Hash => settings::Balance::Hash,
+            },
             http2: self.protocol == Protocol::Http2,
             tls,
             timeouts: self.timeouts.settle(&at.key("timeouts"), check),

@@ -11,6 +11,7 @@ use pingora_proxy::Session;
 use super::{REQUEST_ID, refusal};
 use crate::reason::Reason;
 use crate::upstream::Tried;
+use crate::upstream::load::Carried;
 
 /// The state of one request, from its head to its log line.
 #[expect(clippy::struct_excessive_bools, reason = "each is one fact, and all combinations occur")]
@@ -70,12 +71,14 @@ pub struct Identity {
 }
 
 /// One attempt to forward.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Attempt {
     /// Index of the peer.
     pub peer: usize,
     /// When it began.
     pub started: Instant,
+    /// Counts it among those under way at the peer.
+    pub carried: Carried,
 }
 
 impl Context {

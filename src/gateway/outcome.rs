@@ -81,7 +81,8 @@ fn outcome(error: &Error) -> Option<Outcome> {
 impl State {
     /// The peer of the next attempt.
     pub(super) fn choose_peer(&self, ctx: &mut Context) -> Result<Box<HttpPeer>> {
-        let choice = self.clusters.get(ctx.upstream).and_then(|c| c.choose(&mut ctx.tried, ctx.tunnel));
+        let choice =
+            self.clusters.get(ctx.upstream).and_then(|c| c.choose(&mut ctx.tried, ctx.app.as_deref(), ctx.tunnel));
         let Some(choice) = choice else {
             ctx.reason = Some(Reason::NoHealthyPeer);
             return Err(refusal(Reason::NoHealthyPeer));
@@ -89,7 +90,7 @@ impl State {
         ctx.attempts += 1;
         // A retry sends the body again, from the start.
         ctx.bytes_in = 0;
-        ctx.attempt = Some(Attempt { peer: choice.index, started: Instant::now() });
+        ctx.attempt = Some(Attempt { peer: choice.index, started: Instant::now(), carried: choice.carried });
         Ok(choice.target)
     }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use pingora::upstreams::peer::HttpPeer;
 
-use super::balance::RoundRobin;
+use super::balance::{Ask, Balance};
+use super::load::Carried;
 use super::peer::{Dial, Peer};
 use crate::config::settings;
 use crate::error::StartError;
@@ -16,7 +17,7 @@ pub struct Cluster {
     /// How often a failed attempt is repeated, where that is safe.
     pub retries: usize,
     peers: Vec<Peer>,
-    balance: RoundRobin,
+    balance: Balance,
 }
 
 /// A request's turn and the peers it has tried, so that a retry goes elsewhere. Upstreams with more than 128 peers
@@ -45,6 +46,8 @@ pub struct Choice {
     pub index: usize,
     /// Where to connect.
     pub target: Box<HttpPeer>,
+    /// Counts the attempt; to be kept until it ends.
+    pub carried: Carried,
 }
 
 impl Cluster {
@@ -58,7 +61,7 @@ impl Cluster {
             name: upstream.name.clone(),
             retries: upstream.retries,
             peers: upstream.peers.iter().map(|p| Peer::new(&p.address, Arc::clone(&dial))).collect(),
-            balance: RoundRobin::new(&upstream.peers.iter().map(|p| p.weight).collect::<Vec<_>>()),
+            balance: Balance::new(upstream),
         })
     }
 
@@ -68,40 +71,42 @@ impl Cluster {
         &self.peers
     }
 
-    /// The peer for the next attempt: one that hasn't been tried, or, where all have, whose turn it is. `None`:
-    /// no peer has an address.
+    /// The peer for the next attempt of a request for `app`: one that hasn't been tried, or, where all have, any.
+    /// `None`: no peer has an address.
     #[must_use]
-    pub fn choose(&self, tried: &mut Tried, tunnel: bool) -> Option<Choice> {
+    pub fn choose(&self, tried: &mut Tried, app: Option<&str>, tunnel: bool) -> Option<Choice> {
         let turn = *tried.turn.get_or_insert_with(|| self.balance.turn());
-        let mut again = None;
-        let resolved = |index: usize| self.peers.get(index).is_some_and(Peer::is_resolved);
-        let fresh = self.balance.order(turn).filter(|index| resolved(*index)).find(|index| {
-            let known = tried.contains(*index);
-            again = again.or(known.then_some(*index));
-            !known
-        });
-        let index = fresh.or(again)?;
+        let ask = Ask { turn, app };
+        let usable = |index: usize| self.peers.get(index).is_some_and(Peer::is_resolved);
+        let load = |index: usize| self.peers.get(index).map_or(0, |peer| peer.load.get());
+        let fresh = self.balance.pick(ask, |index| !tried.contains(index) && usable(index), load);
+        let index = fresh.or_else(|| self.balance.pick(ask, usable, load))?;
         tried.insert(index);
-        self.peers.get(index)?.target(tunnel).map(|target| Choice { index, target })
+        let peer = self.peers.get(index)?;
+        peer.target(tunnel).map(|target| Choice { index, target, carried: peer.load.carry() })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::settings::{Peer as PeerSettings, Timeouts, Upstream};
+    use crate::config::settings::{self, Peer as PeerSettings, Timeouts, Upstream};
     use std::time::Duration;
 
     fn cluster(addresses: &[&str]) -> Cluster {
+        balanced(settings::Balance::RoundRobin, addresses)
+    }
+
+    fn balanced(balance: settings::Balance, addresses: &[&str]) -> Cluster {
         let second = Duration::from_secs(1);
         let timeouts = Timeouts { connect: second, read: second, write: second, keepalive: second, tunnel: second };
         let peers = addresses.iter().map(|a| PeerSettings { address: (*a).to_owned(), weight: 1 }).collect();
-        let upstream = Upstream { name: "u".into(), peers, http2: false, tls: None, timeouts, retries: 1 };
+        let upstream = Upstream { name: "u".into(), peers, balance, http2: false, tls: None, timeouts, retries: 1 };
         Cluster::new(&upstream, 7).unwrap()
     }
 
     fn first(cluster: &Cluster) -> usize {
-        cluster.choose(&mut Tried::default(), false).unwrap().index
+        cluster.choose(&mut Tried::default(), None, false).unwrap().index
     }
 
     #[test]
@@ -109,10 +114,10 @@ mod tests {
         let cluster = cluster(&["127.0.0.1:1", "127.0.0.1:2"]);
         for _ in 0..4 {
             let mut tried = Tried::default();
-            let first = cluster.choose(&mut tried, false).unwrap().index;
-            let second = cluster.choose(&mut tried, false).unwrap().index;
+            let first = cluster.choose(&mut tried, None, false).unwrap().index;
+            let second = cluster.choose(&mut tried, None, false).unwrap().index;
             assert_ne!(first, second);
-            assert!(cluster.choose(&mut tried, false).is_some());
+            assert!(cluster.choose(&mut tried, None, false).is_some());
         }
     }
 
@@ -122,8 +127,8 @@ mod tests {
         let firsts: Vec<_> = (0..6)
             .map(|_| {
                 let mut tried = Tried::default();
-                let first = cluster.choose(&mut tried, false).unwrap().index;
-                cluster.choose(&mut tried, false).unwrap();
+                let first = cluster.choose(&mut tried, None, false).unwrap().index;
+                cluster.choose(&mut tried, None, false).unwrap();
                 first
             })
             .collect();
@@ -143,6 +148,34 @@ mod tests {
 
     #[test]
     fn no_address_at_all_is_no_choice() {
-        assert!(cluster(&["one.invalid:80"]).choose(&mut Tried::default(), false).is_none());
+        assert!(cluster(&["one.invalid:80"]).choose(&mut Tried::default(), None, false).is_none());
+    }
+
+    #[test]
+    fn an_app_stays_with_its_peer_and_a_retry_leaves_it() {
+        let cluster = balanced(settings::Balance::Hash, &["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"]);
+        let of = |app| cluster.choose(&mut Tried::default(), app, false).unwrap().index;
+        for app in ["TR1", "TR2", "TR3", "TR4"] {
+            let home = of(Some(app));
+            assert!((0..10).all(|_| of(Some(app)) == home));
+            let mut tried = Tried::default();
+            let mut order = [0; 3].map(|_| cluster.choose(&mut tried, Some(app), false).unwrap().index);
+            assert_eq!(order[0], home);
+            order.sort_unstable();
+            assert_eq!(order, [0, 1, 2]);
+        }
+        let without: std::collections::BTreeSet<usize> = (0..3).map(|_| of(None)).collect();
+        assert_eq!(without.len(), 3, "without an app: in turn");
+    }
+
+    #[test]
+    fn the_peer_that_carries_less_takes_the_next_request() {
+        let cluster = balanced(settings::Balance::LeastConnections, &["127.0.0.1:1", "127.0.0.1:2"]);
+        let choose = || cluster.choose(&mut Tried::default(), None, false).unwrap();
+        let held = choose();
+        let other = 1 - held.index;
+        assert!((0..10).all(|_| choose().index == other));
+        drop(held);
+        assert_eq!(choose().index + choose().index, 1, "equals take turns");
     }
 }

@@ -1,7 +1,8 @@
-//! Where judged requests go: clusters of peers, chosen by weight, resolved in the background.
+//! Where judged requests go: clusters of peers, chosen by turn, load or app, resolved in the background.
 
 pub mod balance;
 pub mod cluster;
+pub mod load;
 pub mod peer;
 pub mod resolve;
 

@@ -9,6 +9,7 @@ use pingora::protocols::ALPN;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::utils::tls::{WrappedX509, parse_x509};
 
+use super::load::Load;
 use crate::config::settings;
 
 /// What connections to all peers of an upstream have in common.
@@ -78,6 +79,8 @@ impl Dial {
 pub struct Peer {
     /// `host:port` as configured: what the resolver resolves, and the metric label.
     pub address: String,
+    /// The attempts under way there.
+    pub load: Load,
     targets: ArcSwap<Vec<HttpPeer>>,
     next: AtomicUsize,
     dial: Arc<Dial>,
@@ -89,7 +92,13 @@ impl Peer {
     pub fn new(address: &str, dial: Arc<Dial>) -> Self {
         let literal = address.parse::<SocketAddr>().ok();
         let targets = literal.into_iter().map(|a| dial.target(a)).collect();
-        Self { address: address.to_owned(), targets: ArcSwap::from_pointee(targets), next: AtomicUsize::new(0), dial }
+        Self {
+            address: address.to_owned(),
+            load: Load::default(),
+            targets: ArcSwap::from_pointee(targets),
+            next: AtomicUsize::new(0),
+            dial,
+        }
     }
 
     /// Whether the name is an address, so that there is nothing to resolve.

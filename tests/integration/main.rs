@@ -14,6 +14,7 @@ mod app_rules;
 mod apps_cache;
 mod apps_from_file;
 mod apps_from_mongodb;
+mod balance;
 mod bodies;
 mod codes;
 mod connections;

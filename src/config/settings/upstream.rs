@@ -10,6 +10,8 @@ pub struct Upstream {
     pub name: String,
     /// The peers; at least one.
     pub peers: Vec<Peer>,
+    /// How requests are spread over them.
+    pub balance: Balance,
     /// Speak HTTP/2 to the peers.
     pub http2: bool,
     /// TLS towards the peers; `None`: plain.
@@ -18,6 +20,17 @@ pub struct Upstream {
     pub timeouts: Timeouts,
     /// How often a failed attempt is repeated where that is safe.
     pub retries: usize,
+}
+
+/// How requests are spread over peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Balance {
+    /// In turn, by weight.
+    RoundRobin,
+    /// To the peer with the fewest requests under way, by weight.
+    LeastConnections,
+    /// By app, so that an app stays with its peer.
+    Hash,
 }
 
 /// One peer of an upstream.
