@@ -13,6 +13,7 @@ use axum::routing::get;
 use super::status::{self, About};
 use crate::apps::feed::Status;
 use crate::telemetry::{Metrics, metrics};
+use crate::upstream::Cluster;
 
 /// Whether the gateway is ready, or why it is not, in a few words.
 pub type Readiness = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
@@ -24,6 +25,8 @@ pub struct AdminState {
     pub metrics: Arc<Metrics>,
     /// How the apps are kept current.
     pub feed: Arc<Status>,
+    /// The upstreams, in the order of the metrics.
+    pub clusters: Vec<Arc<Cluster>>,
     /// Answers `/readyz`.
     pub ready: Readiness,
     /// The configuration in force, for `/status`.
@@ -57,6 +60,11 @@ async fn readyz(State(state): State<AdminState>) -> Response {
 
 async fn scrape(State(state): State<AdminState>) -> Response {
     state.metrics.observe(&state.feed, state.about.max_staleness);
+    for (upstream, cluster) in state.clusters.iter().enumerate() {
+        for (index, peer) in cluster.peers().iter().enumerate() {
+            state.metrics.peer_healthy(upstream, index, peer.is_usable());
+        }
+    }
     answer(StatusCode::OK, metrics::CONTENT_TYPE, state.metrics.render())
 }
 

@@ -1,11 +1,14 @@
 //! `upstreams`: the servers that requests are forwarded to.
 
+mod health;
+
 use std::collections::BTreeMap;
 
 use rustls_pki_types::ServerName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::health::HealthCheck;
 use super::address;
 use super::auth::words;
 use super::list::List;
@@ -36,6 +39,8 @@ pub struct Upstream {
     /// How often a failed attempt is repeated, on another peer where there is one; only where nothing reached the
     /// upstream, or the method is idempotent. At most 10. Example: `2`.
     retries: u32,
+    /// Requests of the gateway's own that find out which peers can be used. Absent: off.
+    health_check: Option<HealthCheck>,
 }
 
 /// One server of an upstream.
@@ -111,6 +116,7 @@ impl Default for Upstream {
             tls: None,
             timeouts: Timeouts::default(),
             retries: 1,
+            health_check: None,
         }
     }
 }
@@ -176,6 +182,7 @@ impl Upstream {
             tls,
             timeouts: self.timeouts.settle(&at.key("timeouts"), check),
             retries: usize::try_from(self.retries).unwrap_or_default(),
+            health_check: self.health_check.map(|h| h.settle(&at.key("health_check"), check)),
         }
     }
 }

@@ -17,7 +17,7 @@ use tracing::{info, warn};
 
 use super::preflight::{self, PidFile};
 use super::readiness::{Flags, Readiness};
-use super::services::{AdminService, FeedService, GatewayService, ProfilesService, ResolveService};
+use super::services::{AdminService, FeedService, GatewayService, HealthService, ProfilesService, ResolveService};
 use super::shutdown::{LAST_REQUESTS, Plan, Signals};
 use crate::admin::{self, About, AdminState};
 use crate::apps::feed::Feed;
@@ -87,7 +87,7 @@ pub fn run(settings: &Settings, config_file: &Path) -> Result<(), StartError> {
     let mut feed = background_service("apps feed", FeedService::new(parts.feed));
     feed.threads = Some(FEED_THREADS);
     let feed = server.add_service(feed);
-    server.add_service(background_service("resolver", ResolveService(parts.clusters)));
+    watch_upstreams(&mut server, parts.clusters);
     if let Some(socket) = admin_socket {
         server.add_service(background_service("admin", AdminService::new(socket, router)));
     }
@@ -176,6 +176,11 @@ fn gateway_service(
     Ok(service)
 }
 
+fn watch_upstreams(server: &mut Server, clusters: Vec<Arc<Cluster>>) {
+    server.add_service(background_service("resolver", ResolveService(clusters.clone())));
+    server.add_service(background_service("health checks", HealthService(clusters)));
+}
+
 fn profiles_service(
     settings: &Settings,
     profiles: &settings::Profiles,
@@ -211,6 +216,7 @@ fn admin_state(settings: &Settings, config_file: &Path, parts: &Parts) -> AdminS
     AdminState {
         metrics: Arc::clone(&parts.metrics),
         feed: parts.feed.status(),
+        clusters: parts.clusters.clone(),
         ready: Arc::new(move || readiness.check()),
         about: Arc::new(About::new(settings, config_file)),
     }

@@ -96,6 +96,11 @@ impl Metrics {
         self.upstreams.retried(upstream);
     }
 
+    /// Says whether a peer gets requests; told just before [`Metrics::render`].
+    pub fn peer_healthy(&self, upstream: usize, peer: usize, healthy: bool) {
+        self.upstreams.set_healthy(upstream, peer, healthy);
+    }
+
     /// The gauge of a listener's open connections, labelled with its address; ask once, at start.
     #[must_use]
     pub fn connections(&self, listener: &str) -> IntGauge {
@@ -178,6 +183,7 @@ mod tests {
             "rtms_requests_total",
             "rtms_token_suspect_exp_total",
             "rtms_upstream_duration_seconds",
+            "rtms_upstream_peer_healthy",
             "rtms_upstream_requests_total",
             "rtms_upstream_retries_total",
         ];

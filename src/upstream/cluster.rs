@@ -16,6 +16,8 @@ pub struct Cluster {
     pub name: String,
     /// How often a failed attempt is repeated, where that is safe.
     pub retries: usize,
+    /// How its peers are checked; `None`: they aren't.
+    pub health_check: Option<settings::HealthCheck>,
     peers: Vec<Peer>,
     balance: Balance,
 }
@@ -60,6 +62,7 @@ impl Cluster {
         Ok(Self {
             name: upstream.name.clone(),
             retries: upstream.retries,
+            health_check: upstream.health_check.clone(),
             peers: upstream.peers.iter().map(|p| Peer::new(&p.address, Arc::clone(&dial))).collect(),
             balance: Balance::new(upstream),
         })
@@ -72,12 +75,12 @@ impl Cluster {
     }
 
     /// The peer for the next attempt of a request for `app`: one that hasn't been tried, or, where all have, any.
-    /// `None`: no peer has an address.
+    /// `None`: no peer is in use, or none has an address.
     #[must_use]
     pub fn choose(&self, tried: &mut Tried, app: Option<&str>, tunnel: bool) -> Option<Choice> {
         let turn = *tried.turn.get_or_insert_with(|| self.balance.turn());
         let ask = Ask { turn, app };
-        let usable = |index: usize| self.peers.get(index).is_some_and(Peer::is_resolved);
+        let usable = |index: usize| self.peers.get(index).is_some_and(Peer::is_usable);
         let load = |index: usize| self.peers.get(index).map_or(0, |peer| peer.load.get());
         let fresh = self.balance.pick(ask, |index| !tried.contains(index) && usable(index), load);
         let index = fresh.or_else(|| self.balance.pick(ask, usable, load))?;
@@ -91,6 +94,7 @@ impl Cluster {
 mod tests {
     use super::*;
     use crate::config::settings::{self, Peer as PeerSettings, Timeouts, Upstream};
+    use crate::upstream::standing::Out;
     use std::time::Duration;
 
     fn cluster(addresses: &[&str]) -> Cluster {
@@ -101,7 +105,16 @@ mod tests {
         let second = Duration::from_secs(1);
         let timeouts = Timeouts { connect: second, read: second, write: second, keepalive: second, tunnel: second };
         let peers = addresses.iter().map(|a| PeerSettings { address: (*a).to_owned(), weight: 1 }).collect();
-        let upstream = Upstream { name: "u".into(), peers, balance, http2: false, tls: None, timeouts, retries: 1 };
+        let upstream = Upstream {
+            name: "u".into(),
+            peers,
+            balance,
+            http2: false,
+            tls: None,
+            timeouts,
+            retries: 1,
+            health_check: None,
+        };
         Cluster::new(&upstream, 7).unwrap()
     }
 
@@ -144,6 +157,17 @@ mod tests {
         assert!(seen.contains(&0) && seen.contains(&1));
         assert!(!cluster.peers()[0].resolved(vec!["127.0.0.1:9".parse().unwrap()]));
         assert!(cluster.peers()[0].resolved(vec![]));
+    }
+
+    #[test]
+    fn a_peer_that_is_out_of_use_is_passed_over_and_all_out_is_no_choice() {
+        let cluster = cluster(&["127.0.0.1:1", "127.0.0.1:2"]);
+        cluster.peers()[0].standing.take_out(Out::Unhealthy);
+        assert_eq!((first(&cluster), first(&cluster)), (1, 1));
+        cluster.peers()[1].standing.take_out(Out::Unhealthy);
+        assert!(cluster.choose(&mut Tried::default(), None, false).is_none());
+        cluster.peers()[0].standing.put_back(Out::Unhealthy);
+        assert_eq!((first(&cluster), first(&cluster)), (0, 0));
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 pub mod balance;
 pub mod cluster;
+pub mod health;
 pub mod load;
 pub mod peer;
 pub mod resolve;
+pub mod standing;
 
 pub use cluster::{Choice, Cluster, Tried};

@@ -10,6 +10,7 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::utils::tls::{WrappedX509, parse_x509};
 
 use super::load::Load;
+use super::standing::Standing;
 use crate::config::settings;
 
 /// What connections to all peers of an upstream have in common.
@@ -81,6 +82,8 @@ pub struct Peer {
     pub address: String,
     /// The attempts under way there.
     pub load: Load,
+    /// Whether it is in use.
+    pub standing: Standing,
     targets: ArcSwap<Vec<HttpPeer>>,
     next: AtomicUsize,
     dial: Arc<Dial>,
@@ -95,6 +98,7 @@ impl Peer {
         Self {
             address: address.to_owned(),
             load: Load::default(),
+            standing: Standing::default(),
             targets: ArcSwap::from_pointee(targets),
             next: AtomicUsize::new(0),
             dial,
@@ -105,6 +109,30 @@ impl Peer {
     #[must_use]
     pub fn is_literal(&self) -> bool {
         self.address.parse::<SocketAddr>().is_ok()
+    }
+
+    /// How the peer is called in requests of the gateway's own.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        self.dial.tls.as_ref().map(|tls| &*tls.sni).filter(|sni| !sni.is_empty()).unwrap_or(&self.address)
+    }
+
+    /// Whether HTTP/2 is spoken to it.
+    #[must_use]
+    pub fn speaks_http2(&self) -> bool {
+        self.dial.http2
+    }
+
+    /// Whether it is spoken to over TLS.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.dial.tls.is_some()
+    }
+
+    /// Whether a request may go there: it is in use, and has an address.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        self.standing.is_in() && self.is_resolved()
     }
 
     /// Puts freshly resolved addresses in force; true if they differ from those before.

@@ -22,6 +22,7 @@ mod cors;
 mod database_faults;
 mod feed;
 mod headers;
+mod health_checks;
 mod lifecycle;
 mod rate_limits;
 mod slow_clients;

@@ -39,6 +39,7 @@ impl Admin {
         let state = AdminState {
             metrics,
             feed: feed.status(),
+            clusters: Vec::new(),
             ready: Arc::new(move || if asked.load(Ordering::SeqCst) { Ok(()) } else { Err(why.to_owned()) }),
             about: Arc::new(About::new(&settings, &file)),
         };

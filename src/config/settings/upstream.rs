@@ -20,6 +20,8 @@ pub struct Upstream {
     pub timeouts: Timeouts,
     /// How often a failed attempt is repeated where that is safe.
     pub retries: usize,
+    /// How peers are checked; `None`: they aren't.
+    pub health_check: Option<HealthCheck>,
 }
 
 /// How requests are spread over peers.
@@ -51,6 +53,21 @@ pub struct UpstreamTls {
     pub ca: Option<PathBuf>,
     /// Verify the peer's certificate and name.
     pub verify: bool,
+}
+
+/// How the health of peers is found out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// What is asked for, query included.
+    pub path: String,
+    /// From one check of a peer to the next.
+    pub interval: Duration,
+    /// Until the answer is there.
+    pub timeout: Duration,
+    /// Good checks in a row that put a peer back in use.
+    pub healthy_after: u32,
+    /// Bad checks in a row that take it out of use.
+    pub unhealthy_after: u32,
 }
 
 /// Time bounds of an exchange with an upstream.

@@ -1,0 +1,67 @@
+//! How peers are chosen, checked and taken out.
+
+use std::time::Duration;
+
+use rtms_gateway::config::settings::{Balance, HealthCheck, Upstream};
+
+use crate::files::{Folder, config};
+
+fn yaml(keys: &str) -> String {
+    config(&[("upstreams", &format!("{{ rtms: {{ peers: [ {{ address: \"a:1\" }} ], {keys} }} }}"))])
+}
+
+fn upstream(keys: &str) -> Upstream {
+    let yaml = yaml(keys);
+    let loaded = Folder::new().load(&yaml).unwrap_or_else(|mistakes| panic!("{yaml}\n{mistakes}"));
+    loaded.settings.upstreams[0].clone()
+}
+
+fn mistakes(keys: &str) -> Vec<String> {
+    Folder::new().mistakes(&yaml(keys))
+}
+
+#[test]
+fn requests_are_spread_as_asked_for() {
+    assert_eq!(upstream("").balance, Balance::RoundRobin);
+    assert_eq!(upstream("balance: least_connections").balance, Balance::LeastConnections);
+    assert_eq!(upstream("balance: hash").balance, Balance::Hash);
+    assert_eq!(
+        mistakes("balance: random"),
+        ["upstreams.rtms.balance: unknown word; it must be `round_robin`, `least_connections` or `hash`"]
+    );
+}
+
+#[test]
+fn peers_are_checked_as_asked_for_and_not_by_default() {
+    assert_eq!(upstream("").health_check, None);
+    let s = Duration::from_secs;
+    let defaults =
+        HealthCheck { path: "/health".into(), interval: s(2), timeout: s(1), healthy_after: 1, unhealthy_after: 3 };
+    assert_eq!(upstream("health_check: {}").health_check, Some(defaults));
+    let all = "{ path: /up?x=1, interval: 5s, timeout: 500ms, healthy_after: 2, unhealthy_after: 4 }";
+    let expected = HealthCheck {
+        path: "/up?x=1".into(),
+        interval: s(5),
+        timeout: Duration::from_millis(500),
+        healthy_after: 2,
+        unhealthy_after: 4,
+    };
+    assert_eq!(upstream(&format!("health_check: {all}")).health_check, Some(expected));
+}
+
+#[test]
+fn checks_that_could_not_work_are_refused() {
+    let wrong = "{ path: up, interval: 0s, timeout: 0s, healthy_after: 0, unhealthy_after: 1001, pathh: / }";
+    let at = "upstreams.rtms.health_check";
+    assert_eq!(
+        mistakes(&format!("health_check: {wrong}")),
+        [
+            format!("{at}.path: `up` is no path; write one as in `/health`, percent-encoded"),
+            format!("{at}.interval: is no time at all; write more than `0s`"),
+            format!("{at}.timeout: is no time at all; write more than `0s`"),
+            format!("{at}.healthy_after: is out of range; write a number from 1 to 1000"),
+            format!("{at}.unhealthy_after: is out of range; write a number from 1 to 1000"),
+            format!("{at}.pathh: unknown key; did you mean `path`?"),
+        ]
+    );
+}
