@@ -19,7 +19,6 @@ pub enum NotYet {
 /// Everything that can't be used yet.
 pub const NOT_YET: &[NotYet] = &[
     NotYet::Key("telemetry.tracing"),
-    NotYet::Key("upstreams.*.ejection"),
     NotYet::Key("server.upgrade_socket"),
     NotYet::Word("telemetry.access_log.format", &["json"]),
 ];

@@ -8,7 +8,7 @@ use rustls_pki_types::ServerName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::health::HealthCheck;
+use self::health::{Ejection, HealthCheck};
 use super::address;
 use super::auth::words;
 use super::list::List;
@@ -39,8 +39,13 @@ pub struct Upstream {
     /// How often a failed attempt is repeated, on another peer where there is one; only where nothing reached the
     /// upstream, or the method is idempotent. At most 10. Example: `2`.
     retries: u32,
-    /// Requests of the gateway's own that find out which peers can be used. Absent: off.
+    /// Requests of the gateway's own that find out which peers can be used: a GET over the upstream's protocol and TLS, and
+    /// as Host the `sni` or the peer's address. An answer with a status from 200 to 399 is good. A peer counts as healthy
+    /// until checks say otherwise. Absent: off.
     health_check: Option<HealthCheck>,
+    /// Takes a peer out of use whose requests fail in a row: a connection that fails or takes too long, an answer that breaks
+    /// off, isn't HTTP or takes too long, or one with status 502, 503 or 504. Any other answer is a success. Absent: off.
+    ejection: Option<Ejection>,
 }
 
 /// One server of an upstream.
@@ -61,8 +66,8 @@ words! {
         RoundRobin,
         /// To the peer with the fewest requests under way in relation to its weight; equals take turns.
         LeastConnections,
-        /// By the appId of the judged route, so that an app stays with its peer; consistently, so that of n peers one that comes or goes
-        /// moves 1/n of the apps. Requests without an appId go in turn.
+        /// By the appId of the judged route, so that an app stays with its peer; consistently, so that of n peers one that
+        /// comes or goes moves 1/n of the apps. Requests without an appId go in turn.
         Hash,
     }
 }
@@ -117,6 +122,7 @@ impl Default for Upstream {
             timeouts: Timeouts::default(),
             retries: 1,
             health_check: None,
+            ejection: None,
         }
     }
 }
@@ -183,6 +189,7 @@ impl Upstream {
             timeouts: self.timeouts.settle(&at.key("timeouts"), check),
             retries: usize::try_from(self.retries).unwrap_or_default(),
             health_check: self.health_check.map(|h| h.settle(&at.key("health_check"), check)),
+            ejection: self.ejection.map(|e| e.settle(&at.key("ejection"), check)),
         }
     }
 }

@@ -42,6 +42,10 @@ pub struct Context {
     pub attempt: Option<Attempt>,
     /// The peer of the last attempt that ended.
     pub last_peer: Option<usize>,
+    /// Whether the attempt's connection was a kept one that its peer may close at any time.
+    pub reused: bool,
+    /// Whether the peer answered that somebody behind it failed, or that it is too busy.
+    pub gateway_error: bool,
     /// Attempts so far.
     pub attempts: u32,
     /// Peers tried so far.
@@ -100,6 +104,8 @@ impl Context {
             upstream: 0,
             attempt: None,
             last_peer: None,
+            reused: false,
+            gateway_error: false,
             attempts: 0,
             tried: Tried::default(),
             tunnel: false,

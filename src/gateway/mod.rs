@@ -112,6 +112,7 @@ impl ProxyHttp for Gateway {
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             ctx.enter_tunnel();
         }
+        ctx.gateway_error = outcome::is_gateway_error(response.status);
         forward::prepare_response(session, response, ctx)
     }
 
@@ -133,12 +134,13 @@ impl ProxyHttp for Gateway {
 
     fn error_while_proxy(
         &self,
-        _: &HttpPeer,
+        peer: &HttpPeer,
         session: &mut Session,
         mut error: Box<Error>,
         ctx: &mut Context,
-        _: bool,
+        reused: bool,
     ) -> Box<Error> {
+        ctx.reused = reused && peer.options.alpn.get_max_http_version() == 1;
         outcome::blame_stalling_client(&error, session, ctx);
         let (head, done) = (session.req_header(), session.response_written().is_some());
         // Twice is the same as once, the whole body is still at hand, and the client has seen nothing yet.

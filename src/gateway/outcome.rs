@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use http::StatusCode;
 use pingora::prelude::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::Session;
@@ -12,6 +13,7 @@ use super::refusal;
 use super::state::State;
 use crate::reason::Reason;
 use crate::telemetry::{Entry, Outcome};
+use crate::upstream::ejection::Sign;
 
 /// The one reason of a failed exchange.
 pub(super) fn reason(error: &Error, ctx: &Context) -> Reason {
@@ -78,6 +80,28 @@ fn outcome(error: &Error) -> Option<Outcome> {
     })
 }
 
+/// Statuses with which a peer says that it can't serve: as for Envoy's consecutive gateway failures.
+pub(super) const fn is_gateway_error(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
+}
+
+/// What the end of an attempt says about its peer.
+const fn sign(outcome: Outcome, ctx: &Context) -> Sign {
+    match outcome {
+        Outcome::Ok if ctx.gateway_error => Sign::Bad,
+        Outcome::Ok => Sign::Good,
+        // A kept connection may end just as the next request is sent: nobody's fault.
+        Outcome::Reset if ctx.reused => Sign::None,
+        Outcome::ConnectFailed
+        | Outcome::ConnectTimeout
+        | Outcome::TlsFailed
+        | Outcome::Reset
+        | Outcome::Timeout
+        | Outcome::InvalidAnswer => Sign::Bad,
+        Outcome::ClientClosed | Outcome::Internal => Sign::None,
+    }
+}
+
 impl State {
     /// The peer of the next attempt.
     pub(super) fn choose_peer(&self, ctx: &mut Context) -> Result<Box<HttpPeer>> {
@@ -90,6 +114,7 @@ impl State {
         ctx.attempts += 1;
         // A retry sends the body again, from the start.
         ctx.bytes_in = 0;
+        (ctx.reused, ctx.gateway_error) = (false, false);
         ctx.attempt = Some(Attempt { peer: choice.index, started: Instant::now(), carried: choice.carried });
         Ok(choice.target)
     }
@@ -121,6 +146,9 @@ impl State {
             ctx.last_peer = Some(attempt.peer);
             if let Some(outcome) = outcome {
                 self.metrics.upstream(ctx.upstream, attempt.peer, outcome, attempt.started.elapsed());
+                if let Some(cluster) = self.clusters.get(ctx.upstream) {
+                    cluster.attempt_ended(attempt.peer, sign(outcome, ctx));
+                }
             }
         }
     }

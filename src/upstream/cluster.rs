@@ -5,6 +5,7 @@ use std::sync::Arc;
 use pingora::upstreams::peer::HttpPeer;
 
 use super::balance::{Ask, Balance};
+use super::ejection::{Ejections, Sign};
 use super::load::Carried;
 use super::peer::{Dial, Peer};
 use crate::config::settings;
@@ -18,6 +19,7 @@ pub struct Cluster {
     pub retries: usize,
     /// How its peers are checked; `None`: they aren't.
     pub health_check: Option<settings::HealthCheck>,
+    ejections: Option<Ejections>,
     peers: Vec<Peer>,
     balance: Balance,
 }
@@ -63,6 +65,7 @@ impl Cluster {
             name: upstream.name.clone(),
             retries: upstream.retries,
             health_check: upstream.health_check.clone(),
+            ejections: upstream.ejection.map(|rules| Ejections::new(rules, upstream.peers.len())),
             peers: upstream.peers.iter().map(|p| Peer::new(&p.address, Arc::clone(&dial))).collect(),
             balance: Balance::new(upstream),
         })
@@ -88,34 +91,52 @@ impl Cluster {
         let peer = self.peers.get(index)?;
         peer.target(tunnel).map(|target| Choice { index, target, carried: peer.load.carry() })
     }
+
+    /// Takes in what an attempt said about its peer.
+    pub fn attempt_ended(&self, peer: usize, sign: Sign) {
+        if let Some(ejections) = &self.ejections {
+            ejections.record(self, peer, sign);
+        }
+    }
+
+    /// Puts ejected peers back in time, for ever.
+    pub async fn attend(&self) {
+        if let Some(ejections) = &self.ejections {
+            ejections.attend(self).await;
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::config::settings::{self, Peer as PeerSettings, Timeouts, Upstream};
     use crate::upstream::standing::Out;
     use std::time::Duration;
+
+    pub(in super::super) fn settings(addresses: &[&str]) -> Upstream {
+        let second = Duration::from_secs(1);
+        let timeouts = Timeouts { connect: second, read: second, write: second, keepalive: second, tunnel: second };
+        let peers = addresses.iter().map(|a| PeerSettings { address: (*a).to_owned(), weight: 1 }).collect();
+        Upstream {
+            name: "u".into(),
+            peers,
+            balance: settings::Balance::RoundRobin,
+            http2: false,
+            tls: None,
+            timeouts,
+            retries: 1,
+            health_check: None,
+            ejection: None,
+        }
+    }
 
     fn cluster(addresses: &[&str]) -> Cluster {
         balanced(settings::Balance::RoundRobin, addresses)
     }
 
     fn balanced(balance: settings::Balance, addresses: &[&str]) -> Cluster {
-        let second = Duration::from_secs(1);
-        let timeouts = Timeouts { connect: second, read: second, write: second, keepalive: second, tunnel: second };
-        let peers = addresses.iter().map(|a| PeerSettings { address: (*a).to_owned(), weight: 1 }).collect();
-        let upstream = Upstream {
-            name: "u".into(),
-            peers,
-            balance,
-            http2: false,
-            tls: None,
-            timeouts,
-            retries: 1,
-            health_check: None,
-        };
-        Cluster::new(&upstream, 7).unwrap()
+        Cluster::new(&Upstream { balance, ..settings(addresses) }, 7).unwrap()
     }
 
     fn first(cluster: &Cluster) -> usize {

@@ -2,6 +2,7 @@
 
 pub mod balance;
 pub mod cluster;
+pub mod ejection;
 pub mod health;
 pub mod load;
 pub mod peer;

@@ -47,6 +47,7 @@ fn the_documented_defaults_are_the_real_ones() {
                 "tls",
                 "client_auth",
                 "health_check",
+                "ejection",
                 "requests_per_app",
                 "rejections_per_address",
             ]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rtms_gateway::config::settings::{Balance, HealthCheck, Upstream};
+use rtms_gateway::config::settings::{Balance, Ejection, HealthCheck, Upstream};
 
 use crate::files::{Folder, config};
 
@@ -64,4 +64,32 @@ fn checks_that_could_not_work_are_refused() {
             format!("{at}.pathh: unknown key; did you mean `path`?"),
         ]
     );
+}
+
+#[test]
+fn peers_are_ejected_as_asked_for_and_not_by_default() {
+    let of = |ejection: &str| upstream(&format!("ejection: {ejection}")).ejection;
+    assert_eq!(upstream("").ejection, None);
+    let defaults = Ejection { consecutive_failures: 5, time: Duration::from_secs(10), max_ejected: 50 };
+    assert_eq!(of("{}"), Some(defaults));
+    let all = Ejection { consecutive_failures: 3, time: Duration::from_secs(30), max_ejected: 100 };
+    assert_eq!(of("{ consecutive_failures: 3, for: 30s, max_ejected: 100% }"), Some(all));
+}
+
+#[test]
+fn ejections_that_could_not_work_are_refused() {
+    let at = "upstreams.rtms.ejection";
+    assert_eq!(
+        mistakes("ejection: { consecutive_failures: 0, for: 0s, max_ejected: 0% }"),
+        [
+            format!("{at}.consecutive_failures: is out of range; write a number from 1 to 1000"),
+            format!("{at}.for: is no time at all; write more than `0s`"),
+            format!("{at}.max_ejected: is out of range; write from `1%` to `100%`"),
+        ]
+    );
+    for share in ["0.5", "50", "half"] {
+        let lines = mistakes(&format!("ejection: {{ max_ejected: {share} }}"));
+        assert_eq!(lines.len(), 1, "{share}");
+        assert!(lines[0].starts_with(&format!("{at}.max_ejected: ")) && lines[0].contains("50%"), "{lines:?}");
+    }
 }

@@ -20,6 +20,7 @@ mod codes;
 mod connections;
 mod cors;
 mod database_faults;
+mod ejection;
 mod feed;
 mod headers;
 mod health_checks;

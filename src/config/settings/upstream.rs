@@ -22,6 +22,8 @@ pub struct Upstream {
     pub retries: usize,
     /// How peers are checked; `None`: they aren't.
     pub health_check: Option<HealthCheck>,
+    /// When peers are ejected; `None`: never.
+    pub ejection: Option<Ejection>,
 }
 
 /// How requests are spread over peers.
@@ -68,6 +70,17 @@ pub struct HealthCheck {
     pub healthy_after: u32,
     /// Bad checks in a row that take it out of use.
     pub unhealthy_after: u32,
+}
+
+/// When a peer that fails requests gets no more of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ejection {
+    /// Failures in a row that eject a peer.
+    pub consecutive_failures: u32,
+    /// How long, the first time.
+    pub time: Duration,
+    /// How many peers of a hundred may be ejected at once, 1 to 100.
+    pub max_ejected: u32,
 }
 
 /// Time bounds of an exchange with an upstream.

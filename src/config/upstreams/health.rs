@@ -5,14 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::mistakes::Check;
 use crate::config::settings;
-use crate::config::values::Span;
+use crate::config::values::{Percent, Span};
 use crate::config::yaml_path::YamlPath;
 
 const MOST_IN_A_ROW: u32 = 1000;
 
-/// Regular requests of the gateway's own that find out which peers can be used: a GET with the upstream's protocol and
-/// TLS, and as Host the `sni` or the peer's address. Good is an answer with a status from 200 to 399. A peer counts as
-/// healthy until checks say otherwise.
+/// Requests of the gateway's own that find out which peers can be used.
 #[derive(Clone, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HealthCheck {
@@ -26,6 +24,39 @@ pub struct HealthCheck {
     healthy_after: u32,
     /// Bad checks in a row that take it out of use. Example: `2`.
     unhealthy_after: u32,
+}
+
+/// What takes a peer out of use whose requests fail in a row.
+#[derive(Clone, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ejection {
+    /// Failures in a row that eject a peer, from 1 to 1000. Example: `3`.
+    consecutive_failures: u32,
+    /// How long, the first time; the second time in a row twice as long, and so on up to 10 times. Example: `30s`.
+    r#for: Span,
+    /// The share of the peers that may be ejected at once; one always may, but never the last that is in use, unless this
+    /// is `100%`. Example: `30%`.
+    max_ejected: Percent,
+}
+
+impl Default for Ejection {
+    fn default() -> Self {
+        Self { consecutive_failures: 5, r#for: Span::seconds(10), max_ejected: Percent(50) }
+    }
+}
+
+impl Ejection {
+    pub(super) fn settle(self, at: &YamlPath, check: &mut Check) -> settings::Ejection {
+        let Percent(max_ejected) = self.max_ejected;
+        if !(1..=100).contains(&max_ejected) {
+            check.refuse(&at.key("max_ejected"), "is out of range; write from `1%` to `100%`");
+        }
+        settings::Ejection {
+            consecutive_failures: in_a_row(self.consecutive_failures, &at.key("consecutive_failures"), check),
+            time: check.some_time(&at.key("for"), self.r#for),
+            max_ejected,
+        }
+    }
 }
 
 impl Default for HealthCheck {

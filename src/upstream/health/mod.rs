@@ -22,11 +22,13 @@ use super::peer::Peer;
 use super::standing::Out;
 use crate::config::settings::HealthCheck;
 
-/// Checks the peers of all upstreams that want it, until `stop` turns true.
+/// Checks the peers of all upstreams that want it, and puts ejected ones back, until `stop` turns true.
 pub async fn run(clusters: Vec<Arc<Cluster>>, mut stop: watch::Receiver<bool>) {
     let connector = Arc::new(Connector::new(None));
     let mut tasks = JoinSet::new();
     for cluster in clusters {
+        let attended = Arc::clone(&cluster);
+        tasks.spawn(async move { attended.attend().await });
         let Some(rules) = cluster.health_check.clone() else { continue };
         for index in 0..cluster.peers().len() {
             let watch = Watch { cluster: Arc::clone(&cluster), index, connector: Arc::clone(&connector) };
