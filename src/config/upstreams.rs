@@ -37,7 +37,7 @@ pub struct Upstream {
     /// Time bounds of an exchange.
     timeouts: Timeouts,
     /// How often a failed attempt is repeated, on another peer where there is one; only where nothing reached the
-    /// upstream, or the method is idempotent. At most 10. Example: `2`.
+    /// upstream, or the method is idempotent, and within a budget of a fifth of the requests. At most 10. Example: `2`.
     retries: u32,
     /// Requests of the gateway's own that find out which peers can be used: a GET over the upstream's protocol and TLS, and
     /// as Host the `sni` or the peer's address. An answer with a status from 200 to 399 is good. A peer counts as healthy

@@ -11,6 +11,7 @@ use pingora_proxy::Session;
 use super::{REQUEST_ID, refusal};
 use crate::reason::Reason;
 use crate::upstream::Tried;
+use crate::upstream::budget::Retry;
 use crate::upstream::load::Carried;
 
 /// The state of one request, from its head to its log line.
@@ -48,6 +49,8 @@ pub struct Context {
     pub gateway_error: bool,
     /// Attempts so far.
     pub attempts: u32,
+    /// What the retry under way was allowed by.
+    pub retry: Option<Retry>,
     /// Peers tried so far.
     pub tried: Tried,
     /// It asks for an upgrade, and is a tunnel if the upstream agrees.
@@ -107,6 +110,7 @@ impl Context {
             reused: false,
             gateway_error: false,
             attempts: 0,
+            retry: None,
             tried: Tried::default(),
             tunnel: false,
             tunnelled: false,

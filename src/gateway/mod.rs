@@ -28,6 +28,7 @@ use pingora::{Error, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 use self::context::Context;
+use self::outcome::Again;
 use self::state::State;
 use crate::reason::Reason;
 
@@ -128,7 +129,7 @@ impl ProxyHttp for Gateway {
     }
 
     fn fail_to_connect(&self, _: &mut Session, _: &HttpPeer, ctx: &mut Context, mut error: Box<Error>) -> Box<Error> {
-        self.state.attempt_failed(ctx, &mut error, true);
+        self.state.attempt_failed(ctx, &mut error, Again::AtNoCost);
         error
     }
 
@@ -145,7 +146,7 @@ impl ProxyHttp for Gateway {
         let (head, done) = (session.req_header(), session.response_written().is_some());
         // Twice is the same as once, the whole body is still at hand, and the client has seen nothing yet.
         let safe = head.method.is_idempotent() && !session.as_ref().retry_buffer_truncated() && !done;
-        self.state.attempt_failed(ctx, &mut error, safe);
+        self.state.attempt_failed(ctx, &mut error, if safe { Again::WithinBudget } else { Again::Never });
         error
     }
 

@@ -102,6 +102,17 @@ const fn sign(outcome: Outcome, ctx: &Context) -> Sign {
     }
 }
 
+/// Whether a failed attempt may be made again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    /// Nothing reached the upstream: to it, the next attempt is the first.
+    AtNoCost,
+    /// Something may have reached it, but doing it twice is the same as doing it once. It is more work for the upstream.
+    WithinBudget,
+    /// It may have had an effect, or the client has seen some of the answer.
+    Never,
+}
+
 impl State {
     /// The peer of the next attempt.
     pub(super) fn choose_peer(&self, ctx: &mut Context) -> Result<Box<HttpPeer>> {
@@ -119,9 +130,8 @@ impl State {
         Ok(choice.target)
     }
 
-    /// Counts a failed attempt and decides whether there is another. `safe`: nothing reached the upstream, or doing
-    /// it twice is the same as doing it once.
-    pub(super) fn attempt_failed(&self, ctx: &mut Context, error: &mut Error, safe: bool) {
+    /// Counts a failed attempt and decides whether there is another.
+    pub(super) fn attempt_failed(&self, ctx: &mut Context, error: &mut Error, again: Again) {
         let outcome = match ctx.reason {
             _ if ctx.tunnelled => Some(Outcome::Ok),
             // The client's fault, whatever it looked like from the upstream's side.
@@ -130,14 +140,28 @@ impl State {
         };
         self.end_attempt(ctx, outcome);
         // A second peer would be given as long as the first: the client waits long enough.
-        let safe = safe && outcome != Some(Outcome::Timeout);
-        let left = self.clusters.get(ctx.upstream).is_some_and(|c| (ctx.attempts as usize) <= c.retries);
+        let safe = again != Again::Never && outcome != Some(Outcome::Timeout);
         let upstreams_fault = *error.esource() == ErrorSource::Upstream && ctx.reason.is_none();
-        let again = safe && left && upstreams_fault;
-        error.set_retry(again);
-        if again {
+        let retried = safe && upstreams_fault && self.may_retry(ctx, again);
+        error.set_retry(retried);
+        if retried {
             self.metrics.retried(ctx.upstream);
         }
+    }
+
+    /// Whether the upstream's settings and its budget leave another attempt.
+    fn may_retry(&self, ctx: &mut Context, again: Again) -> bool {
+        let Some(cluster) = self.clusters.get(ctx.upstream) else { return false };
+        if ctx.attempts as usize > cluster.retries {
+            return false;
+        }
+        if again == Again::WithinBudget {
+            // The one before is over.
+            ctx.retry = None;
+            ctx.retry = cluster.budget.spend();
+            return ctx.retry.is_some();
+        }
+        true
     }
 
     /// `None`: the attempt ended before it was the peer's turn, which says nothing about the peer.

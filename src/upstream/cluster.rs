@@ -5,6 +5,7 @@ use std::sync::Arc;
 use pingora::upstreams::peer::HttpPeer;
 
 use super::balance::{Ask, Balance};
+use super::budget::Budget;
 use super::ejection::{Ejections, Sign};
 use super::load::Carried;
 use super::peer::{Dial, Peer};
@@ -17,6 +18,8 @@ pub struct Cluster {
     pub name: String,
     /// How often a failed attempt is repeated, where that is safe.
     pub retries: usize,
+    /// What is left for that.
+    pub budget: Budget,
     /// How its peers are checked; `None`: they aren't.
     pub health_check: Option<settings::HealthCheck>,
     ejections: Option<Ejections>,
@@ -64,6 +67,7 @@ impl Cluster {
         Ok(Self {
             name: upstream.name.clone(),
             retries: upstream.retries,
+            budget: Budget::default(),
             health_check: upstream.health_check.clone(),
             ejections: upstream.ejection.map(|rules| Ejections::new(rules, upstream.peers.len())),
             peers: upstream.peers.iter().map(|p| Peer::new(&p.address, Arc::clone(&dial))).collect(),
@@ -81,7 +85,10 @@ impl Cluster {
     /// `None`: no peer is in use, or none has an address.
     #[must_use]
     pub fn choose(&self, tried: &mut Tried, app: Option<&str>, tunnel: bool) -> Option<Choice> {
-        let turn = *tried.turn.get_or_insert_with(|| self.balance.turn());
+        let turn = *tried.turn.get_or_insert_with(|| {
+            self.budget.save();
+            self.balance.turn()
+        });
         let ask = Ask { turn, app };
         let usable = |index: usize| self.peers.get(index).is_some_and(Peer::is_usable);
         let load = |index: usize| self.peers.get(index).map_or(0, |peer| peer.load.get());

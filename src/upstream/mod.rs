@@ -1,6 +1,7 @@
 //! Where judged requests go: clusters of peers, chosen by turn, load or app, resolved in the background.
 
 pub mod balance;
+pub mod budget;
 pub mod cluster;
 pub mod ejection;
 pub mod health;
