@@ -30,3 +30,4 @@ mod slow_clients;
 mod telemetry;
 mod tls;
 mod upstream_faults;
+mod upstream_http2;
