@@ -92,6 +92,11 @@ pub struct UpstreamTls {
     /// PEM file with the authorities that may have signed the peers' certificates; absent: the system's. Example:
     /// `ca.pem`.
     ca: Option<String>,
+    /// PEM file with the client certificate that the gateway shows to the peers, leaf first; absent: none. Example:
+    /// `gateway.pem`.
+    cert: Option<String>,
+    /// PEM file with the private key of `cert`, unencrypted. Example: `gateway.key`.
+    key: Option<String>,
     /// Verify the peers' certificates and their name. `false` lets anybody in between read and change everything.
     verify: bool,
 }
@@ -135,7 +140,7 @@ impl Default for Peer {
 
 impl Default for UpstreamTls {
     fn default() -> Self {
-        Self { sni: None, ca: None, verify: true }
+        Self { sni: None, ca: None, cert: None, key: None, verify: true }
     }
 }
 
@@ -248,8 +253,29 @@ impl UpstreamTls {
         if let Some(ca) = &self.ca {
             pem::check_authorities(Named { at: &ca_at, name: ca }, check);
         }
-        settings::UpstreamTls { sni, ca: self.ca.map(|ca| check.file(&ca)), verify: self.verify }
+        let identity = client_identity(self.cert, self.key, at, check);
+        settings::UpstreamTls { sni, ca: self.ca.map(|ca| check.file(&ca)), identity, verify: self.verify }
     }
+}
+
+/// The client certificate, if there is one: neither half is of use without the other.
+fn client_identity(
+    cert: Option<String>,
+    key: Option<String>,
+    at: &YamlPath,
+    check: &mut Check,
+) -> Option<settings::ClientIdentity> {
+    let (cert_at, key_at) = (at.key("cert"), at.key("key"));
+    match (cert, key) {
+        (Some(cert), Some(key)) => {
+            pem::check_pair(Named { at: &cert_at, name: &cert }, Named { at: &key_at, name: &key }, check);
+            return Some(settings::ClientIdentity { cert: check.file(&cert), key: check.file(&key) });
+        }
+        (Some(_), None) => check.missing(&key_at, "name the private key of the certificate"),
+        (None, Some(_)) => check.missing(&cert_at, "name the certificate that the key belongs to"),
+        (None, None) => {}
+    }
+    None
 }
 
 impl Timeouts {

@@ -93,3 +93,19 @@ fn ejections_that_could_not_work_are_refused() {
         assert!(lines[0].starts_with(&format!("{at}.max_ejected: ")) && lines[0].contains("50%"), "{lines:?}");
     }
 }
+
+#[test]
+fn a_client_certificate_needs_its_key_and_the_key_its_certificate() {
+    let at = "upstreams.rtms.tls";
+    assert_eq!(
+        mistakes("tls: { cert: a.pem }"),
+        [format!("{at}.key: missing; name the private key of the certificate")]
+    );
+    assert_eq!(
+        mistakes("tls: { key: a.key }"),
+        [format!("{at}.cert: missing; name the certificate that the key belongs to")]
+    );
+    let both = mistakes("tls: { cert: a.pem, key: a.key }");
+    assert!(both.len() == 2 && both.iter().all(|line| line.contains("can't be read")), "{both:?}");
+    assert_eq!(upstream("tls: {}").tls.unwrap().identity, None);
+}

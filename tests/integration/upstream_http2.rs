@@ -11,6 +11,7 @@ use http::{HeaderMap, Request, Response, Version};
 use hyper::body::{Body, Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::server::WebPkiClientVerifier;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -140,21 +141,51 @@ async fn grpc_passes_with_its_trailers_without_tls_to_the_upstream() {
 #[tokio::test]
 async fn grpc_passes_with_its_trailers_over_tls() {
     let authority = Authority::new("a test authority");
-    let server = Server::start(Some(acceptor(&authority))).await;
+    let server = Server::start(Some(acceptor(&authority, None))).await;
     let tls = json!({ "sni": "upstream.test", "ca": "ca.pem" });
     let gateway = both_sides(&authority, &server, |builder| builder.set("/upstreams/rtms/tls", tls)).await;
     assert_serves(&authority, &server, &gateway, ("https", "upstream.test".to_owned())).await;
 }
 
-fn acceptor(authority: &Authority) -> TlsAcceptor {
+#[tokio::test]
+async fn an_upstream_may_ask_for_the_gateways_certificate() {
+    let (authority, gateways) = (Authority::new("a test authority"), Authority::new("gateways"));
+    let server = Server::start(Some(acceptor(&authority, Some(&gateways)))).await;
+    let ours = gateways.identity("gateway.test");
+    let tls = json!({ "sni": "upstream.test", "ca": "ca.pem", "cert": "ours.pem", "key": "ours.key" });
+    let shown = |builder: Builder| {
+        builder.file("ours.pem", ours.cert).file("ours.key", ours.key).set("/upstreams/rtms/tls", tls)
+    };
+    let gateway = both_sides(&authority, &server, shown).await;
+    assert_serves(&authority, &server, &gateway, ("https", "upstream.test".to_owned())).await;
+
+    // Without it there is no connection, and the checks say so.
+    let tls = json!({ "sni": "upstream.test", "ca": "ca.pem" });
+    let gateway = both_sides(&authority, &server, |builder| builder.set("/upstreams/rtms/tls", tls)).await;
+    poll::until_true("the peer is out", async || gateway.metrics().await.count("rtms_upstream_peer_healthy", &[]) == 0)
+        .await;
+}
+
+/// TLS of the upstream; `clients` must have signed what the gateway shows.
+fn acceptor(authority: &Authority, clients: Option<&Authority>) -> TlsAcceptor {
     use rustls_pki_types::pem::PemObject as _;
     use rustls_pki_types::{CertificateDer, PrivateKeyDer};
     let identity = authority.identity("upstream.test");
     let chain = CertificateDer::pem_slice_iter(identity.cert.as_bytes()).collect::<Result<_, _>>().unwrap();
     let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let mut config = config.with_no_client_auth().with_single_cert(chain, key).unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider));
+    let config = config.with_safe_default_protocol_versions().unwrap();
+    let config = match clients {
+        None => config.with_no_client_auth(),
+        Some(clients) => {
+            let mut roots = rustls::RootCertStore::empty();
+            roots.add(CertificateDer::from_pem_slice(clients.pem().as_bytes()).unwrap()).unwrap();
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+            config.with_client_cert_verifier(verifier)
+        }
+    };
+    let mut config = config.with_single_cert(chain, key).unwrap();
     config.alpn_protocols = vec![b"h2".to_vec()];
     TlsAcceptor::from(Arc::new(config))
 }

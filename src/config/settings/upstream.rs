@@ -53,8 +53,19 @@ pub struct UpstreamTls {
     pub sni: String,
     /// PEM file of the authorities; `None`: the system's.
     pub ca: Option<PathBuf>,
+    /// What the gateway shows of itself; `None`: nothing.
+    pub identity: Option<ClientIdentity>,
     /// Verify the peer's certificate and name.
     pub verify: bool,
+}
+
+/// A client certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientIdentity {
+    /// PEM file of the chain, leaf first.
+    pub cert: PathBuf,
+    /// PEM file of its private key.
+    pub key: PathBuf,
 }
 
 /// How the health of peers is found out.
