@@ -6,6 +6,7 @@
 mod check;
 mod tally;
 
+use std::cell::LazyCell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,14 @@ use crate::config::settings::HealthCheck;
 
 /// Checks the peers of all upstreams that want it, and puts ejected ones back, until `stop` turns true.
 pub async fn run(clusters: Vec<Arc<Cluster>>, mut stop: watch::Receiver<bool>) {
-    let connector = Arc::new(Connector::new(None));
+    let _tasks = start(clusters);
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// The tasks; they end when dropped.
+fn start(clusters: Vec<Arc<Cluster>>) -> JoinSet<()> {
+    // Made where it is needed: it reads the system's authorities.
+    let connector = LazyCell::new(|| Arc::new(Connector::new(None)));
     let mut tasks = JoinSet::new();
     for cluster in clusters {
         let attended = Arc::clone(&cluster);
@@ -35,7 +43,7 @@ pub async fn run(clusters: Vec<Arc<Cluster>>, mut stop: watch::Receiver<bool>) {
             tasks.spawn(watch.run(rules.clone()));
         }
     }
-    let _ = stop.wait_for(|stop| *stop).await;
+    tasks
 }
 
 /// The watch over one peer.
