@@ -1,11 +1,14 @@
 //! `upstreams`: the servers that requests are forwarded to.
 
+mod health;
+
 use std::collections::BTreeMap;
 
 use rustls_pki_types::ServerName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::health::{Ejection, HealthCheck};
 use super::address;
 use super::auth::words;
 use super::list::List;
@@ -35,8 +38,15 @@ pub struct Upstream {
     /// Time bounds of an exchange.
     timeouts: Timeouts,
     /// How often a failed attempt is repeated, on another peer where there is one; only where nothing reached the
-    /// upstream, or the method is idempotent. At most 10. Example: `2`.
+    /// upstream, or the method is idempotent, and within a budget of a fifth of the requests. At most 10. Example: `2`.
     retries: u32,
+    /// Requests of the gateway's own that find out which peers can be used: a GET over the upstream's protocol and TLS, and
+    /// as Host the `sni` or the peer's address. An answer with a status from 200 to 399 is good. A peer counts as healthy
+    /// until checks say otherwise. Absent: off.
+    health_check: Option<HealthCheck>,
+    /// Takes a peer out of use whose requests fail in a row: a connection that fails or takes too long, an answer that breaks
+    /// off, isn't HTTP or takes too long, or one with status 502, 503 or 504. Any other answer is a success. Absent: off.
+    ejection: Option<Ejection>,
 }
 
 /// One server of an upstream.
@@ -55,6 +65,11 @@ words! {
     Balance {
         /// In turn, by weight.
         RoundRobin,
+        /// To the peer with the fewest requests under way in relation to its weight; equals take turns.
+        LeastConnections,
+        /// By the appId of the judged route, so that an app stays with its peer; consistently, so that of n peers one that
+        /// comes or goes moves 1/n of the apps. Requests without an appId go in turn.
+        Hash,
     }
 }
 
@@ -78,6 +93,11 @@ pub struct UpstreamTls {
     /// PEM file with the authorities that may have signed the peers' certificates; absent: the system's. Example:
     /// `ca.pem`.
     ca: Option<String>,
+    /// PEM file with the client certificate that the gateway shows to the peers, leaf first; absent: none. Example:
+    /// `gateway.pem`.
+    cert: Option<String>,
+    /// PEM file with the private key of `cert`, unencrypted. Example: `gateway.key`.
+    key: Option<String>,
     /// Verify the peers' certificates and their name. `false` lets anybody in between read and change everything.
     verify: bool,
 }
@@ -107,6 +127,8 @@ impl Default for Upstream {
             tls: None,
             timeouts: Timeouts::default(),
             retries: 1,
+            health_check: None,
+            ejection: None,
         }
     }
 }
@@ -119,7 +141,7 @@ impl Default for Peer {
 
 impl Default for UpstreamTls {
     fn default() -> Self {
-        Self { sni: None, ca: None, verify: true }
+        Self { sni: None, ca: None, cert: None, key: None, verify: true }
     }
 }
 
@@ -158,16 +180,22 @@ impl Upstream {
         if self.retries > MOST_RETRIES {
             check.refuse(&at.key("retries"), "is over 10; write a small number, each retry loads a sick upstream more");
         }
-        let Balance::RoundRobin = self.balance;
         let peers = settle_peers(self.peers, &at.key("peers"), check);
         let tls = self.tls.map(|tls| tls.settle(&peers, &at.key("tls"), check));
         settings::Upstream {
             name,
             peers,
+            balance: match self.balance {
+                Balance::RoundRobin => settings::Balance::RoundRobin,
+                Balance::LeastConnections => settings::Balance::LeastConnections,
+                Balance::Hash => settings::Balance::Hash,
+            },
             http2: self.protocol == Protocol::Http2,
             tls,
             timeouts: self.timeouts.settle(&at.key("timeouts"), check),
             retries: usize::try_from(self.retries).unwrap_or_default(),
+            health_check: self.health_check.map(|h| h.settle(&at.key("health_check"), check)),
+            ejection: self.ejection.map(|e| e.settle(&at.key("ejection"), check)),
         }
     }
 }
@@ -226,8 +254,29 @@ impl UpstreamTls {
         if let Some(ca) = &self.ca {
             pem::check_authorities(Named { at: &ca_at, name: ca }, check);
         }
-        settings::UpstreamTls { sni, ca: self.ca.map(|ca| check.file(&ca)), verify: self.verify }
+        let identity = client_identity(self.cert, self.key, at, check);
+        settings::UpstreamTls { sni, ca: self.ca.map(|ca| check.file(&ca)), identity, verify: self.verify }
     }
+}
+
+/// The client certificate, if there is one: neither half is of use without the other.
+fn client_identity(
+    cert: Option<String>,
+    key: Option<String>,
+    at: &YamlPath,
+    check: &mut Check,
+) -> Option<settings::ClientIdentity> {
+    let (cert_at, key_at) = (at.key("cert"), at.key("key"));
+    match (cert, key) {
+        (Some(cert), Some(key)) => {
+            pem::check_pair(Named { at: &cert_at, name: &cert }, Named { at: &key_at, name: &key }, check);
+            return Some(settings::ClientIdentity { cert: check.file(&cert), key: check.file(&key) });
+        }
+        (Some(_), None) => check.missing(&key_at, "name the private key of the certificate"),
+        (None, Some(_)) => check.missing(&cert_at, "name the certificate that the key belongs to"),
+        (None, None) => {}
+    }
+    None
 }
 
 impl Timeouts {

@@ -1,4 +1,4 @@
-//! Values with a form of their own: durations, sizes, and a count of threads.
+//! Values with a form of their own: durations, sizes, percentages, and a count of threads.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -89,6 +89,16 @@ pub fn show_size(bytes: u64) -> String {
     }
 }
 
+/// A share in whole percent: `50%`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Percent(pub u32);
+
+fn percent(text: &str) -> Result<Percent, String> {
+    const FORM: &str = "is no percentage; write a whole number and the sign, as in `50%`";
+    let digits = text.strip_suffix('%').filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
+    digits.and_then(|digits| digits.parse().ok()).map(Percent).ok_or_else(|| FORM.to_owned())
+}
+
 /// How many threads: `auto`, or a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Threads {
@@ -141,6 +151,16 @@ impl<'de> Deserialize<'de> for Size {
     }
 }
 
+impl<'de> Deserialize<'de> for Percent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ScalarVisitor {
+            expecting: "a percentage such as `50%`",
+            number: |n| percent(&n.to_string()),
+            text: percent,
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for Threads {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ScalarVisitor {
@@ -163,6 +183,12 @@ impl Serialize for Span {
 impl Serialize for Size {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&show_size(self.0))
+    }
+}
+
+impl Serialize for Percent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&format!("{}%", self.0))
     }
 }
 
@@ -195,6 +221,7 @@ macro_rules! scalar_schema {
 
 scalar_schema!(Span, "Duration", json_schema!({"type": "string", "format": "duration"}));
 scalar_schema!(Size, "Size", json_schema!({"type": ["integer", "string"], "format": "size"}));
+scalar_schema!(Percent, "Percent", json_schema!({"type": "string", "format": "percentage"}));
 scalar_schema!(Threads, "Threads", json_schema!({"type": ["integer", "string"], "format": "`auto` or number"}));
 
 #[cfg(test)]
@@ -222,6 +249,16 @@ mod tests {
         }
         for bad in ["", "KiB", "64KB", "64kib", "64 KiB", "1.5MiB", "-1", "99999999999999999999", "99999999999GiB"] {
             assert!(size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn percentages_have_their_sign() {
+        for (text, share) in [("50%", 50), ("0%", 0), ("100%", 100), ("007%", 7)] {
+            assert_eq!(percent(text), Ok(Percent(share)), "{text}");
+        }
+        for bad in ["", "%", "50", "0.5", "-1%", "+5%", "1.5%", "50 %", "99999999999%"] {
+            assert!(percent(bad).is_err(), "{bad}");
         }
     }
 

@@ -11,6 +11,8 @@ use pingora_proxy::Session;
 use super::{REQUEST_ID, refusal};
 use crate::reason::Reason;
 use crate::upstream::Tried;
+use crate::upstream::budget::Retry;
+use crate::upstream::load::Carried;
 
 /// The state of one request, from its head to its log line.
 #[expect(clippy::struct_excessive_bools, reason = "each is one fact, and all combinations occur")]
@@ -41,8 +43,14 @@ pub struct Context {
     pub attempt: Option<Attempt>,
     /// The peer of the last attempt that ended.
     pub last_peer: Option<usize>,
+    /// Whether the attempt's connection was a kept one that its peer may close at any time.
+    pub reused: bool,
+    /// Whether the peer answered that somebody behind it failed, or that it is too busy.
+    pub gateway_error: bool,
     /// Attempts so far.
     pub attempts: u32,
+    /// What the retry under way was allowed by.
+    pub retry: Option<Retry>,
     /// Peers tried so far.
     pub tried: Tried,
     /// It asks for an upgrade, and is a tunnel if the upstream agrees.
@@ -70,12 +78,14 @@ pub struct Identity {
 }
 
 /// One attempt to forward.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Attempt {
     /// Index of the peer.
     pub peer: usize,
     /// When it began.
     pub started: Instant,
+    /// Counts it among those under way at the peer.
+    pub carried: Carried,
 }
 
 impl Context {
@@ -97,7 +107,10 @@ impl Context {
             upstream: 0,
             attempt: None,
             last_peer: None,
+            reused: false,
+            gateway_error: false,
             attempts: 0,
+            retry: None,
             tried: Tried::default(),
             tunnel: false,
             tunnelled: false,

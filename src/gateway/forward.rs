@@ -53,7 +53,7 @@ impl State {
             return Ok(());
         }
         let peers = self.clusters.get(ctx.upstream).map(|cluster| cluster.peers());
-        let peer = ctx.attempt.and_then(|attempt| peers?.get(attempt.peer));
+        let peer = ctx.attempt.as_ref().and_then(|attempt| peers?.get(attempt.peer));
         request.insert_header(header::HOST, peer.map_or("", |peer| peer.address.as_str()))
     }
 

@@ -28,6 +28,7 @@ use pingora::{Error, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 use self::context::Context;
+use self::outcome::Again;
 use self::state::{Current, State};
 use crate::reason::Reason;
 
@@ -125,6 +126,7 @@ impl ProxyHttp for Gateway {
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             ctx.enter_tunnel();
         }
+        ctx.gateway_error = outcome::is_gateway_error(response.status);
         forward::prepare_response(session, response, ctx)
     }
 
@@ -148,24 +150,25 @@ impl ProxyHttp for Gateway {
         mut error: Box<Error>,
     ) -> Box<Error> {
         let Exchange { state, ctx } = exchange;
-        state.attempt_failed(ctx, &mut error, true);
+        state.attempt_failed(ctx, &mut error, Again::AtNoCost);
         error
     }
 
     fn error_while_proxy(
         &self,
-        _: &HttpPeer,
+        peer: &HttpPeer,
         session: &mut Session,
         mut error: Box<Error>,
         exchange: &mut Exchange,
-        _: bool,
+        reused: bool,
     ) -> Box<Error> {
         let Exchange { state, ctx } = exchange;
+        ctx.reused = reused && peer.options.alpn.get_max_http_version() == 1;
         outcome::blame_stalling_client(&error, session, ctx);
         let (head, done) = (session.req_header(), session.response_written().is_some());
         // Twice is the same as once, the whole body is still at hand, and the client has seen nothing yet.
         let safe = head.method.is_idempotent() && !session.as_ref().retry_buffer_truncated() && !done;
-        state.attempt_failed(ctx, &mut error, safe);
+        state.attempt_failed(ctx, &mut error, if safe { Again::WithinBudget } else { Again::Never });
         error
     }
 

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use http::StatusCode;
 use pingora::prelude::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::Session;
@@ -12,6 +13,7 @@ use super::refusal;
 use super::state::State;
 use crate::reason::Reason;
 use crate::telemetry::{Entry, Outcome};
+use crate::upstream::ejection::Sign;
 
 /// The one reason of a failed exchange.
 pub(super) fn reason(error: &Error, ctx: &Context) -> Reason {
@@ -78,10 +80,44 @@ fn outcome(error: &Error) -> Option<Outcome> {
     })
 }
 
+/// Statuses with which a peer says that it can't serve: as for Envoy's consecutive gateway failures.
+pub(super) const fn is_gateway_error(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
+}
+
+/// What the end of an attempt says about its peer.
+const fn sign(outcome: Outcome, ctx: &Context) -> Sign {
+    match outcome {
+        Outcome::Ok if ctx.gateway_error => Sign::Bad,
+        Outcome::Ok => Sign::Good,
+        // A kept connection may end just as the next request is sent: nobody's fault.
+        Outcome::Reset if ctx.reused => Sign::None,
+        Outcome::ConnectFailed
+        | Outcome::ConnectTimeout
+        | Outcome::TlsFailed
+        | Outcome::Reset
+        | Outcome::Timeout
+        | Outcome::InvalidAnswer => Sign::Bad,
+        Outcome::ClientClosed | Outcome::Internal => Sign::None,
+    }
+}
+
+/// Whether a failed attempt may be made again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    /// Nothing reached the upstream: to it, the next attempt is the first.
+    AtNoCost,
+    /// Something may have reached it, but doing it twice is the same as doing it once. It is more work for the upstream.
+    WithinBudget,
+    /// It may have had an effect, or the client has seen some of the answer.
+    Never,
+}
+
 impl State {
     /// The peer of the next attempt.
     pub(super) fn choose_peer(&self, ctx: &mut Context) -> Result<Box<HttpPeer>> {
-        let choice = self.clusters.get(ctx.upstream).and_then(|c| c.choose(&mut ctx.tried, ctx.tunnel));
+        let choice =
+            self.clusters.get(ctx.upstream).and_then(|c| c.choose(&mut ctx.tried, ctx.app.as_deref(), ctx.tunnel));
         let Some(choice) = choice else {
             ctx.reason = Some(Reason::NoHealthyPeer);
             return Err(refusal(Reason::NoHealthyPeer));
@@ -89,13 +125,13 @@ impl State {
         ctx.attempts += 1;
         // A retry sends the body again, from the start.
         ctx.bytes_in = 0;
-        ctx.attempt = Some(Attempt { peer: choice.index, started: Instant::now() });
+        (ctx.reused, ctx.gateway_error) = (false, false);
+        ctx.attempt = Some(Attempt { peer: choice.index, started: Instant::now(), carried: choice.carried });
         Ok(choice.target)
     }
 
-    /// Counts a failed attempt and decides whether there is another. `safe`: nothing reached the upstream, or doing
-    /// it twice is the same as doing it once.
-    pub(super) fn attempt_failed(&self, ctx: &mut Context, error: &mut Error, safe: bool) {
+    /// Counts a failed attempt and decides whether there is another.
+    pub(super) fn attempt_failed(&self, ctx: &mut Context, error: &mut Error, again: Again) {
         let outcome = match ctx.reason {
             _ if ctx.tunnelled => Some(Outcome::Ok),
             // The client's fault, whatever it looked like from the upstream's side.
@@ -104,14 +140,28 @@ impl State {
         };
         self.end_attempt(ctx, outcome);
         // A second peer would be given as long as the first: the client waits long enough.
-        let safe = safe && outcome != Some(Outcome::Timeout);
-        let left = self.clusters.get(ctx.upstream).is_some_and(|c| (ctx.attempts as usize) <= c.retries);
+        let safe = again != Again::Never && outcome != Some(Outcome::Timeout);
         let upstreams_fault = *error.esource() == ErrorSource::Upstream && ctx.reason.is_none();
-        let again = safe && left && upstreams_fault;
-        error.set_retry(again);
-        if again {
+        let retried = safe && upstreams_fault && self.may_retry(ctx, again);
+        error.set_retry(retried);
+        if retried {
             self.metrics.retried(ctx.upstream);
         }
+    }
+
+    /// Whether the upstream's settings and its budget leave another attempt.
+    fn may_retry(&self, ctx: &mut Context, again: Again) -> bool {
+        let Some(cluster) = self.clusters.get(ctx.upstream) else { return false };
+        if ctx.attempts as usize > cluster.retries {
+            return false;
+        }
+        if again == Again::WithinBudget {
+            // The one before is over.
+            ctx.retry = None;
+            ctx.retry = cluster.budget.spend();
+            return ctx.retry.is_some();
+        }
+        true
     }
 
     /// `None`: the attempt ended before it was the peer's turn, which says nothing about the peer.
@@ -120,6 +170,9 @@ impl State {
             ctx.last_peer = Some(attempt.peer);
             if let Some(outcome) = outcome {
                 self.metrics.upstream(ctx.upstream, attempt.peer, outcome, attempt.started.elapsed());
+                if let Some(cluster) = self.clusters.get(ctx.upstream) {
+                    cluster.attempt_ended(attempt.peer, sign(outcome, ctx));
+                }
             }
         }
     }

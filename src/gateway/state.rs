@@ -145,6 +145,15 @@ impl State {
         Ok(next)
     }
 
+    /// Tells the metrics which peers get requests.
+    pub fn tell_peers(&self) {
+        for (upstream, cluster) in self.clusters.iter().enumerate() {
+            for (index, peer) in cluster.peers().iter().enumerate() {
+                self.metrics.peer_healthy(upstream, index, peer.is_usable());
+            }
+        }
+    }
+
     /// The upstreams.
     #[must_use]
     pub fn clusters(&self) -> &[Arc<Cluster>] {

@@ -19,7 +19,7 @@ use tracing::{info, warn};
 use super::preflight::{self, PidFile};
 use super::readiness::{Flags, Readiness};
 use super::reload::{Reloader, labels};
-use super::services::{AdminService, FeedService, GatewayService, ProfilesService, ResolveService};
+use super::services::{AdminService, FeedService, GatewayService, HealthService, ProfilesService, ResolveService};
 use super::shutdown::{Drain, LAST_REQUESTS, Plan, Signals};
 use crate::admin::{self, About, AdminState};
 use crate::apps::feed::Feed;
@@ -88,7 +88,7 @@ pub fn run(settings: &Settings, config_file: &Path) -> Result<(), StartError> {
     let mut feed = background_service("apps feed", FeedService::new(parts.feed));
     feed.threads = Some(FEED_THREADS);
     let feed = server.add_service(feed);
-    server.add_service(background_service("resolver", ResolveService(resolved)));
+    watch_upstreams(&mut server, &resolved);
     if let Some(socket) = admin_socket {
         server.add_service(background_service("admin", AdminService::new(socket, router)));
     }
@@ -191,6 +191,11 @@ fn gateway_service(
     Ok(service)
 }
 
+fn watch_upstreams(server: &mut Server, in_force: &watch::Receiver<Vec<Arc<Cluster>>>) {
+    server.add_service(background_service("resolver", ResolveService(in_force.clone())));
+    server.add_service(background_service("health checks", HealthService(in_force.clone())));
+}
+
 fn profiles_service(
     settings: &Settings,
     profiles: &settings::Profiles,
@@ -226,9 +231,11 @@ fn profiles_service(
 fn admin_state(settings: &Settings, parts: &Parts) -> AdminState {
     let reject_after = settings.apps.reject_when_stale.then_some(settings.apps.max_staleness);
     let readiness = Readiness::new(parts.flags.clone(), parts.feed.status(), reject_after);
+    let current = Arc::clone(&parts.current);
     AdminState {
         metrics: Arc::clone(&parts.metrics),
         feed: parts.feed.status(),
+        tell_peers: Arc::new(move || current.load().tell_peers()),
         ready: Arc::new(move || readiness.check()),
         about: Arc::clone(&parts.about),
     }

@@ -1,4 +1,4 @@
-//! The services Pingora runs: the apps feed, the resolver, the admin pages, the app profiles API, and the gateway itself.
+//! The services Pingora runs: the apps feed, the resolver, the health checks, the admin pages, the app profiles API, and the gateway itself.
 
 use std::net::TcpListener;
 use std::os::fd::IntoRawFd as _;
@@ -16,7 +16,7 @@ use tracing::error;
 use super::preflight::Reserved;
 use crate::apps::feed::Feed;
 use crate::profiles::{self, Api};
-use crate::upstream::{Cluster, resolve};
+use crate::upstream::{Cluster, health, resolve};
 
 /// Keeps the apps current; ready once the first full load is in force.
 pub struct FeedService(Mutex<Option<Feed>>);
@@ -50,6 +50,16 @@ pub struct ResolveService(pub watch::Receiver<Vec<Arc<Cluster>>>);
 impl BackgroundService for ResolveService {
     async fn start(&self, shutdown: ShutdownWatch) {
         resolve::run(self.0.clone(), shutdown).await;
+    }
+}
+
+/// Finds out which peers can be used.
+pub struct HealthService(pub watch::Receiver<Vec<Arc<Cluster>>>);
+
+#[async_trait]
+impl BackgroundService for HealthService {
+    async fn start(&self, shutdown: ShutdownWatch) {
+        health::run(self.0.clone(), shutdown).await;
     }
 }
 

@@ -75,9 +75,11 @@ impl Metrics {
         Ok(Arc::new(Self::bind(Arc::new(families), routes, upstreams)))
     }
 
-    /// The same metrics, for another configuration's routes and upstreams. Series that are counted already go on.
+    /// The same metrics, for another configuration's routes and upstreams. Series that are counted already go on; the gauges
+    /// of peers begin anew, so that those that are gone leave them.
     #[must_use]
     pub fn rebound(&self, routes: &[&str], upstreams: &[(&str, Vec<&str>)]) -> Arc<Self> {
+        self.families.upstreams.healthy.reset();
         Arc::new(Self::bind(Arc::clone(&self.families), routes, upstreams))
     }
 
@@ -140,6 +142,11 @@ impl Metrics {
     /// A request of the app profiles API was answered. `call` is one of a few words.
     pub fn profiles_answered(&self, call: &'static str, status: u16) {
         self.families.profiles_requests.with_label_values(&[call, &status.to_string()]).inc();
+    }
+
+    /// Says whether a peer gets requests; told just before [`Metrics::render`].
+    pub fn peer_healthy(&self, upstream: usize, peer: usize, healthy: bool) {
+        self.upstreams.set_healthy(upstream, peer, healthy);
     }
 
     /// The gauge of a listener's open connections, labelled with its address; ask once, at start.
@@ -226,6 +233,7 @@ mod tests {
             "rtms_requests_total",
             "rtms_token_suspect_exp_total",
             "rtms_upstream_duration_seconds",
+            "rtms_upstream_peer_healthy",
             "rtms_upstream_requests_total",
             "rtms_upstream_retries_total",
         ];

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prometheus::{Histogram, IntCounter};
+use prometheus::{Histogram, IntCounter, IntGauge};
 
 use super::families::UpstreamFamilies;
 
@@ -53,6 +53,8 @@ struct UpstreamSeries {
     retries: IntCounter,
     /// By peer, then by outcome.
     attempts: Box<[Box<[IntCounter]>]>,
+    /// By peer.
+    healthy: Box<[IntGauge]>,
 }
 
 impl Upstreams {
@@ -67,6 +69,13 @@ impl Upstreams {
         series.duration.observe(elapsed.as_secs_f64());
         if let Some(counter) = series.attempts.get(peer).and_then(|p| p.get(usize::from(outcome as u8))) {
             counter.inc();
+        }
+    }
+
+    /// Says whether a peer gets requests.
+    pub fn set_healthy(&self, upstream: usize, peer: usize, healthy: bool) {
+        if let Some(gauge) = self.0.get(upstream).and_then(|series| series.healthy.get(peer)) {
+            gauge.set(healthy.into());
         }
     }
 
@@ -88,6 +97,7 @@ impl UpstreamSeries {
             duration: families.seconds.with_label_values(&[name]),
             retries: families.retries.with_label_values(&[name]),
             attempts: peers.iter().map(attempts).collect(),
+            healthy: peers.iter().map(|peer| families.healthy.with_label_values(&[name, peer])).collect(),
         }
     }
 }

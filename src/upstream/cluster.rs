@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use pingora::upstreams::peer::HttpPeer;
 
-use super::balance::RoundRobin;
+use super::balance::{Ask, Balance};
+use super::budget::Budget;
+use super::ejection::{Ejections, Sign};
+use super::load::Carried;
 use super::peer::{Dial, Peer};
 use crate::config::settings;
 use crate::error::StartError;
@@ -17,8 +20,13 @@ pub struct Cluster {
     pub retries: usize,
     /// What keeps its connections apart from those of other upstreams.
     pub group: u64,
+    /// What is left for that.
+    pub budget: Budget,
+    /// How its peers are checked; `None`: they aren't.
+    pub health_check: Option<settings::HealthCheck>,
+    ejections: Option<Ejections>,
     peers: Vec<Peer>,
-    balance: RoundRobin,
+    balance: Balance,
 }
 
 /// A request's turn and the peers it has tried, so that a retry goes elsewhere. Upstreams with more than 128 peers
@@ -47,6 +55,8 @@ pub struct Choice {
     pub index: usize,
     /// Where to connect.
     pub target: Box<HttpPeer>,
+    /// Counts the attempt; to be kept until it ends.
+    pub carried: Carried,
 }
 
 impl Cluster {
@@ -60,8 +70,11 @@ impl Cluster {
             name: upstream.name.clone(),
             retries: upstream.retries,
             group,
+            budget: Budget::default(),
+            health_check: upstream.health_check.clone(),
+            ejections: upstream.ejection.map(|rules| Ejections::new(rules, upstream.peers.len())),
             peers: upstream.peers.iter().map(|p| Peer::new(&p.address, Arc::clone(&dial))).collect(),
-            balance: RoundRobin::new(&upstream.peers.iter().map(|p| p.weight).collect::<Vec<_>>()),
+            balance: Balance::new(upstream),
         })
     }
 
@@ -71,40 +84,73 @@ impl Cluster {
         &self.peers
     }
 
-    /// The peer for the next attempt: one that hasn't been tried, or, where all have, whose turn it is. `None`:
-    /// no peer has an address.
+    /// The peer for the next attempt of a request for `app`: one that hasn't been tried, or, where all have, any.
+    /// `None`: no peer is in use, or none has an address.
     #[must_use]
-    pub fn choose(&self, tried: &mut Tried, tunnel: bool) -> Option<Choice> {
-        let turn = *tried.turn.get_or_insert_with(|| self.balance.turn());
-        let mut again = None;
-        let resolved = |index: usize| self.peers.get(index).is_some_and(Peer::is_resolved);
-        let fresh = self.balance.order(turn).filter(|index| resolved(*index)).find(|index| {
-            let known = tried.contains(*index);
-            again = again.or(known.then_some(*index));
-            !known
+    pub fn choose(&self, tried: &mut Tried, app: Option<&str>, tunnel: bool) -> Option<Choice> {
+        let turn = *tried.turn.get_or_insert_with(|| {
+            self.budget.save();
+            self.balance.turn()
         });
-        let index = fresh.or(again)?;
+        let ask = Ask { turn, app };
+        let usable = |index: usize| self.peers.get(index).is_some_and(Peer::is_usable);
+        let load = |index: usize| self.peers.get(index).map_or(0, |peer| peer.load.get());
+        let fresh = self.balance.pick(ask, |index| !tried.contains(index) && usable(index), load);
+        let index = fresh.or_else(|| self.balance.pick(ask, usable, load))?;
         tried.insert(index);
-        self.peers.get(index)?.target(tunnel).map(|target| Choice { index, target })
+        let peer = self.peers.get(index)?;
+        peer.target(tunnel).map(|target| Choice { index, target, carried: peer.load.carry() })
+    }
+
+    /// Takes in what an attempt said about its peer.
+    pub fn attempt_ended(&self, peer: usize, sign: Sign) {
+        if let Some(ejections) = &self.ejections {
+            ejections.record(self, peer, sign);
+        }
+    }
+
+    /// Puts ejected peers back in time, for ever.
+    pub async fn attend(&self) {
+        if let Some(ejections) = &self.ejections {
+            ejections.attend(self).await;
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use crate::config::settings::{Peer as PeerSettings, Timeouts, Upstream};
+    use crate::config::settings::{self, Peer as PeerSettings, Timeouts, Upstream};
+    use crate::upstream::standing::Out;
     use std::time::Duration;
 
-    fn cluster(addresses: &[&str]) -> Cluster {
+    pub(in super::super) fn settings(addresses: &[&str]) -> Upstream {
         let second = Duration::from_secs(1);
         let timeouts = Timeouts { connect: second, read: second, write: second, keepalive: second, tunnel: second };
         let peers = addresses.iter().map(|a| PeerSettings { address: (*a).to_owned(), weight: 1 }).collect();
-        let upstream = Upstream { name: "u".into(), peers, http2: false, tls: None, timeouts, retries: 1 };
-        Cluster::new(&upstream, 7).unwrap()
+        Upstream {
+            name: "u".into(),
+            peers,
+            balance: settings::Balance::RoundRobin,
+            http2: false,
+            tls: None,
+            timeouts,
+            retries: 1,
+            health_check: None,
+            ejection: None,
+        }
+    }
+
+    fn cluster(addresses: &[&str]) -> Cluster {
+        balanced(settings::Balance::RoundRobin, addresses)
+    }
+
+    fn balanced(balance: settings::Balance, addresses: &[&str]) -> Cluster {
+        Cluster::new(&Upstream { balance, ..settings(addresses) }, 7).unwrap()
     }
 
     fn first(cluster: &Cluster) -> usize {
-        cluster.choose(&mut Tried::default(), false).unwrap().index
+        cluster.choose(&mut Tried::default(), None, false).unwrap().index
     }
 
     #[test]
@@ -112,10 +158,10 @@ mod tests {
         let cluster = cluster(&["127.0.0.1:1", "127.0.0.1:2"]);
         for _ in 0..4 {
             let mut tried = Tried::default();
-            let first = cluster.choose(&mut tried, false).unwrap().index;
-            let second = cluster.choose(&mut tried, false).unwrap().index;
+            let first = cluster.choose(&mut tried, None, false).unwrap().index;
+            let second = cluster.choose(&mut tried, None, false).unwrap().index;
             assert_ne!(first, second);
-            assert!(cluster.choose(&mut tried, false).is_some());
+            assert!(cluster.choose(&mut tried, None, false).is_some());
         }
     }
 
@@ -125,8 +171,8 @@ mod tests {
         let firsts: Vec<_> = (0..6)
             .map(|_| {
                 let mut tried = Tried::default();
-                let first = cluster.choose(&mut tried, false).unwrap().index;
-                cluster.choose(&mut tried, false).unwrap();
+                let first = cluster.choose(&mut tried, None, false).unwrap().index;
+                cluster.choose(&mut tried, None, false).unwrap();
                 first
             })
             .collect();
@@ -145,7 +191,46 @@ mod tests {
     }
 
     #[test]
+    fn a_peer_that_is_out_of_use_is_passed_over_and_all_out_is_no_choice() {
+        let cluster = cluster(&["127.0.0.1:1", "127.0.0.1:2"]);
+        cluster.peers()[0].standing.take_out(Out::Unhealthy);
+        assert_eq!((first(&cluster), first(&cluster)), (1, 1));
+        cluster.peers()[1].standing.take_out(Out::Unhealthy);
+        assert!(cluster.choose(&mut Tried::default(), None, false).is_none());
+        cluster.peers()[0].standing.put_back(Out::Unhealthy);
+        assert_eq!((first(&cluster), first(&cluster)), (0, 0));
+    }
+
+    #[test]
     fn no_address_at_all_is_no_choice() {
-        assert!(cluster(&["one.invalid:80"]).choose(&mut Tried::default(), false).is_none());
+        assert!(cluster(&["one.invalid:80"]).choose(&mut Tried::default(), None, false).is_none());
+    }
+
+    #[test]
+    fn an_app_stays_with_its_peer_and_a_retry_leaves_it() {
+        let cluster = balanced(settings::Balance::Hash, &["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"]);
+        let of = |app| cluster.choose(&mut Tried::default(), app, false).unwrap().index;
+        for app in ["TR1", "TR2", "TR3", "TR4"] {
+            let home = of(Some(app));
+            assert!((0..10).all(|_| of(Some(app)) == home));
+            let mut tried = Tried::default();
+            let mut order = [0; 3].map(|_| cluster.choose(&mut tried, Some(app), false).unwrap().index);
+            assert_eq!(order[0], home);
+            order.sort_unstable();
+            assert_eq!(order, [0, 1, 2]);
+        }
+        let without: std::collections::BTreeSet<usize> = (0..3).map(|_| of(None)).collect();
+        assert_eq!(without.len(), 3, "without an app: in turn");
+    }
+
+    #[test]
+    fn the_peer_that_carries_less_takes_the_next_request() {
+        let cluster = balanced(settings::Balance::LeastConnections, &["127.0.0.1:1", "127.0.0.1:2"]);
+        let choose = || cluster.choose(&mut Tried::default(), None, false).unwrap();
+        let held = choose();
+        let other = 1 - held.index;
+        assert!((0..10).all(|_| choose().index == other));
+        drop(held);
+        assert_eq!(choose().index + choose().index, 1, "equals take turns");
     }
 }

@@ -1,8 +1,14 @@
-//! Where judged requests go: clusters of peers, chosen by weight, resolved in the background.
+//! Where judged requests go: clusters of peers, chosen by turn, load or app, resolved in the background.
 
 pub mod balance;
+pub mod budget;
 pub mod cluster;
+pub mod ejection;
+pub mod health;
+mod in_force;
+pub mod load;
 pub mod peer;
 pub mod resolve;
+pub mod standing;
 
 pub use cluster::{Choice, Cluster, Tried};

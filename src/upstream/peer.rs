@@ -7,9 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use arc_swap::ArcSwap;
 use pingora::protocols::ALPN;
 use pingora::upstreams::peer::HttpPeer;
-use pingora::utils::tls::{WrappedX509, parse_x509};
+use pingora::utils::tls::{CertKey, WrappedX509, parse_x509};
+use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::pem::PemObject as _;
 
+use super::load::Load;
+use super::standing::Standing;
 use crate::config::settings;
+use crate::error::StartError;
 
 /// What connections to all peers of an upstream have in common.
 #[derive(Clone)]
@@ -27,17 +32,18 @@ struct Tls {
     sni: String,
     verify: bool,
     ca: Option<Arc<[WrappedX509]>>,
+    identity: Option<Arc<CertKey>>,
 }
 
 /// Streams on one HTTP/2 connection to a peer.
 const H2_STREAMS: usize = 100;
 
 impl Dial {
-    /// Reads the certificate authorities, if any.
+    /// Reads the certificate authorities and the client certificate, if any.
     ///
     /// # Errors
     /// A file that was good when the configuration was checked is not any more.
-    pub fn new(upstream: &settings::Upstream, group: u64) -> Result<Self, crate::error::StartError> {
+    pub fn new(upstream: &settings::Upstream, group: u64) -> Result<Self, StartError> {
         let tls = match &upstream.tls {
             None => None,
             Some(tls) => Some(Tls {
@@ -46,6 +52,7 @@ impl Dial {
                 ca: tls.ca.as_deref().map(crate::pem::read_certificates).transpose()?.map(|certs| {
                     certs.into_iter().map(|der| WrappedX509::new(der.to_vec(), parse_x509)).collect::<Arc<[_]>>()
                 }),
+                identity: tls.identity.as_ref().map(read_identity).transpose()?.map(Arc::new),
             }),
         };
         Ok(Self { timeouts: upstream.timeouts, http2: upstream.http2, tls, group })
@@ -69,15 +76,27 @@ impl Dial {
             options.verify_cert = tls.verify;
             options.verify_hostname = tls.verify;
             options.ca.clone_from(&tls.ca);
+            peer.client_cert_key.clone_from(&tls.identity);
         }
         peer
     }
+}
+
+fn read_identity(files: &settings::ClientIdentity) -> Result<CertKey, StartError> {
+    let chain = crate::pem::read_certificates(&files.cert)?;
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|e| StartError::file(&files.key, &e))?;
+    // In the form that Pingora passes on, its kind is told from its bytes.
+    Ok(CertKey::new(chain.iter().map(|der| der.to_vec()).collect(), key.secret_der().to_vec()))
 }
 
 /// A peer. Reading it takes no lock; the resolver swaps its addresses.
 pub struct Peer {
     /// `host:port` as configured: what the resolver resolves, and the metric label.
     pub address: String,
+    /// The attempts under way there.
+    pub load: Load,
+    /// Whether it is in use.
+    pub standing: Standing,
     targets: ArcSwap<Vec<HttpPeer>>,
     next: AtomicUsize,
     dial: Arc<Dial>,
@@ -89,13 +108,44 @@ impl Peer {
     pub fn new(address: &str, dial: Arc<Dial>) -> Self {
         let literal = address.parse::<SocketAddr>().ok();
         let targets = literal.into_iter().map(|a| dial.target(a)).collect();
-        Self { address: address.to_owned(), targets: ArcSwap::from_pointee(targets), next: AtomicUsize::new(0), dial }
+        Self {
+            address: address.to_owned(),
+            load: Load::default(),
+            standing: Standing::default(),
+            targets: ArcSwap::from_pointee(targets),
+            next: AtomicUsize::new(0),
+            dial,
+        }
     }
 
     /// Whether the name is an address, so that there is nothing to resolve.
     #[must_use]
     pub fn is_literal(&self) -> bool {
         self.address.parse::<SocketAddr>().is_ok()
+    }
+
+    /// How the peer is called in requests of the gateway's own.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        self.dial.tls.as_ref().map(|tls| &*tls.sni).filter(|sni| !sni.is_empty()).unwrap_or(&self.address)
+    }
+
+    /// Whether HTTP/2 is spoken to it.
+    #[must_use]
+    pub fn speaks_http2(&self) -> bool {
+        self.dial.http2
+    }
+
+    /// Whether it is spoken to over TLS.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.dial.tls.is_some()
+    }
+
+    /// Whether a request may go there: it is in use, and has an address.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        self.standing.is_in() && self.is_resolved()
     }
 
     /// Puts freshly resolved addresses in force; true if they differ from those before.

@@ -12,6 +12,8 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::cluster::Cluster;
+use super::in_force;
+use super::standing::Out;
 
 /// The pace.
 const EVERY: Duration = Duration::from_secs(5);
@@ -23,22 +25,8 @@ const FIRST_LOOK: Duration = Duration::from_secs(2);
 
 /// Resolves every named peer of whatever clusters are in force, until `stop` turns true. Those of a cluster that is in
 /// force no longer are let go.
-pub async fn run(mut clusters: watch::Receiver<Vec<Arc<Cluster>>>, mut stop: watch::Receiver<bool>) {
-    let mut followed: Vec<(Arc<Cluster>, JoinSet<()>)> = Vec::new();
-    loop {
-        let in_force = clusters.borrow_and_update().clone();
-        followed.retain(|(known, _)| in_force.iter().any(|cluster| Arc::ptr_eq(known, cluster)));
-        for cluster in in_force {
-            if !followed.iter().any(|(known, _)| Arc::ptr_eq(known, &cluster)) {
-                let names = follow_all(&cluster);
-                followed.push((cluster, names));
-            }
-        }
-        tokio::select! {
-            changed = clusters.changed() => if changed.is_err() { return },
-            _ = stop.wait_for(|stop| *stop) => return,
-        }
-    }
+pub async fn run(clusters: watch::Receiver<Vec<Arc<Cluster>>>, stop: watch::Receiver<bool>) {
+    in_force::attend(clusters, stop, follow_all).await;
 }
 
 fn follow_all(cluster: &Arc<Cluster>) -> JoinSet<()> {
@@ -52,10 +40,18 @@ fn follow_all(cluster: &Arc<Cluster>) -> JoinSet<()> {
     tasks
 }
 
-/// Looks the names of a cluster up that is about to take the place of `before`, so that it has addresses from its first
-/// request on: those that are known already, else those that the resolver gives in time.
+/// Makes a cluster ready that is about to be put in force in the place of `before`: it knows which of its peers were
+/// unhealthy, and has addresses from its first request on, those that are known already, else those that the resolver
+/// gives in time.
 pub async fn prepare(cluster: &Cluster, before: &[Arc<Cluster>]) {
-    let known = || before.iter().flat_map(|cluster| cluster.peers());
+    let known = || before.iter().filter(|old| old.name == cluster.name).flat_map(|old| old.peers());
+    for peer in cluster.peers().iter().filter(|_| cluster.health_check.is_some()) {
+        // Until a check says otherwise.
+        if known().any(|old| old.address == peer.address && old.standing.is_out(Out::Unhealthy)) {
+            peer.standing.take_out(Out::Unhealthy);
+        }
+    }
+    let known = || before.iter().flat_map(|old| old.peers());
     let mut unknown = Vec::new();
     for peer in cluster.peers().iter().filter(|peer| !peer.is_literal()) {
         match known().find(|old| old.address == peer.address && old.is_resolved()) {

@@ -22,3 +22,4 @@ mod reference;
 mod routes_page;
 mod settings;
 mod shipped;
+mod upstreams;

@@ -295,7 +295,7 @@ apps: { source: file, max_staleness: 1 }
 auth: { leeway: 0s, leeway: 1s, rejection: sdk2 }
 profiles: { address: 127.0.0.1:9902 }
 upstreams:
-  rtms: { peers: [ { address: \"a:1\", weight: -1 }, { address: b } ], health_check: { path: / } }
+  rtms: { peers: [ { address: \"a:1\", weight: -1 }, { address: b } ], health_check: { path: x } }
   other: 7
 routes:
   - { path: /x, upstream: other }
@@ -318,7 +318,7 @@ limits: { head_read_timeout: soon, write_timeout: forever }
             "profiles.tokens",
             "upstreams.rtms.peers[0].weight",
             "upstreams.rtms.peers[1].address",
-            "upstreams.rtms.health_check",
+            "upstreams.rtms.health_check.path",
             "upstreams.other",
             "routes[0].path",
             "routes[1].upstream",

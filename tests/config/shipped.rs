@@ -66,7 +66,9 @@ fn the_whole_of_gateway_yaml_works_with_every_key_in_use() {
     assert_eq!((settings.listeners.len(), settings.routes.len()), (2, 2));
     assert!(settings.apps.cache.is_some());
     assert!(settings.profiles.is_some_and(|profiles| profiles.tls.is_some() && profiles.tokens.len() == 2));
-    assert!(settings.upstreams[0].tls.is_some() && settings.server.pid_file.is_some());
+    let upstream = &settings.upstreams[0];
+    assert!(upstream.tls.as_ref().is_some_and(|tls| tls.identity.is_some()));
+    assert!(upstream.health_check.is_some() && upstream.ejection.is_some() && settings.server.pid_file.is_some());
 }
 
 /// The shipped table.

@@ -204,6 +204,32 @@ async fn a_hundred_reloads_fail_no_request_and_leave_nothing_behind() {
 }
 
 #[tokio::test]
+async fn what_is_known_of_a_peers_health_outlives_a_reload_and_peers_that_are_gone_leave_the_gauge() {
+    let (good, bad) = (Upstream::start().await, crate::support::ports::free());
+    let peers = json!([{ "address": good.address().to_string() }, { "address": bad.to_string() }]);
+    let check = json!({ "path": "/health", "interval": "50ms", "timeout": "50ms", "unhealthy_after": 1 });
+    let gateway =
+        gateway(&good).customer().set("/upstreams/rtms/peers", peers).set("/upstreams/rtms/health_check", check);
+    let gateway = gateway.set("/upstreams/rtms/retries", json!(0)).start().await;
+    let healthy = async |peer: &str| {
+        let (metrics, of) = (gateway.metrics().await, [("peer", peer)]);
+        metrics.has("rtms_upstream_peer_healthy", &of).then(|| metrics.sum("rtms_upstream_peer_healthy", &of) > 0.5)
+    };
+    let bad = bad.to_string();
+    poll::until_true("an unhealthy peer", async || healthy(&bad).await == Some(false)).await;
+    // The next check is an hour away: until then what was known holds.
+    let changes =
+        [("/upstreams/rtms/peers/0/weight", json!(2)), ("/upstreams/rtms/health_check/interval", json!("1h"))];
+    reload(&gateway, &changes, "ok").await;
+    assert_eq!(healthy(&bad).await, Some(false));
+    for _ in 0..6 {
+        assert_eq!(gateway.verdict(APP, &tokens::good()).await, (200, "0".into()));
+    }
+    reload(&gateway, &[("/upstreams/rtms/peers", json!([{ "address": good.address().to_string() }]))], "ok").await;
+    assert_eq!(healthy(&bad).await, None);
+}
+
+#[tokio::test]
 async fn a_reload_while_draining_does_not_keep_the_process() {
     let upstream = Upstream::start().await;
     let mut gateway = gateway(&upstream).customer().set("/server/drain", "1s".into()).start().await;

@@ -1,4 +1,5 @@
-//! The feed misses no change and applies none twice, whatever happens to the database or the way to it.
+//! The feed misses no change and applies none twice, whatever happens to the database or the way to it; and requests
+//! find their way past peers that are sick.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -13,3 +14,4 @@ mod support;
 mod auth;
 mod exactly_once;
 mod faults;
+mod peers;

@@ -10,6 +10,8 @@ pub struct Upstream {
     pub name: String,
     /// The peers; at least one.
     pub peers: Vec<Peer>,
+    /// How requests are spread over them.
+    pub balance: Balance,
     /// Speak HTTP/2 to the peers.
     pub http2: bool,
     /// TLS towards the peers; `None`: plain.
@@ -18,6 +20,21 @@ pub struct Upstream {
     pub timeouts: Timeouts,
     /// How often a failed attempt is repeated where that is safe.
     pub retries: usize,
+    /// How peers are checked; `None`: they aren't.
+    pub health_check: Option<HealthCheck>,
+    /// When peers are ejected; `None`: never.
+    pub ejection: Option<Ejection>,
+}
+
+/// How requests are spread over peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Balance {
+    /// In turn, by weight.
+    RoundRobin,
+    /// To the peer with the fewest requests under way, by weight.
+    LeastConnections,
+    /// By app, so that an app stays with its peer.
+    Hash,
 }
 
 /// One peer of an upstream.
@@ -36,8 +53,45 @@ pub struct UpstreamTls {
     pub sni: String,
     /// PEM file of the authorities; `None`: the system's.
     pub ca: Option<PathBuf>,
+    /// What the gateway shows of itself; `None`: nothing.
+    pub identity: Option<ClientIdentity>,
     /// Verify the peer's certificate and name.
     pub verify: bool,
+}
+
+/// A client certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientIdentity {
+    /// PEM file of the chain, leaf first.
+    pub cert: PathBuf,
+    /// PEM file of its private key.
+    pub key: PathBuf,
+}
+
+/// How the health of peers is found out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// What is asked for, query included.
+    pub path: String,
+    /// From one check of a peer to the next.
+    pub interval: Duration,
+    /// Until the answer is there.
+    pub timeout: Duration,
+    /// Good checks in a row that put a peer back in use.
+    pub healthy_after: u32,
+    /// Bad checks in a row that take it out of use.
+    pub unhealthy_after: u32,
+}
+
+/// When a peer that fails requests gets no more of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ejection {
+    /// Failures in a row that eject a peer.
+    pub consecutive_failures: u32,
+    /// How long, the first time.
+    pub time: Duration,
+    /// How many peers of a hundred may be ejected at once, 1 to 100.
+    pub max_ejected: u32,
 }
 
 /// Time bounds of an exchange with an upstream.

@@ -48,8 +48,8 @@ impl AppsFamilies {
         let alarm = "1 while something is wrong with the apps source that time alone may not mend.";
         let propagation = "From a write in the source to its being in force here.";
         Ok(Self {
-            states: r.gauges("rtms_apps", "App documents in force, by state.", "state")?,
-            weak: r.gauges("rtms_apps_weak", weak, "kind")?,
+            states: r.gauges("rtms_apps", "App documents in force, by state.", &["state"])?,
+            weak: r.gauges("rtms_apps_weak", weak, &["kind"])?,
             changes: r.counters("rtms_apps_changes_total", changes, &["kind"])?,
             reloads: r.counters("rtms_apps_reloads_total", reloads, &["cause"])?,
             resumes: r.counter("rtms_apps_resumes_total", resumes)?,
@@ -57,7 +57,7 @@ impl AppsFamilies {
             stale: r.gauge("rtms_apps_stale", stale)?,
             position_age: r.gauge("rtms_apps_position_age_seconds", position)?,
             cache_age: r.gauge("rtms_apps_cache_age_seconds", cache)?,
-            alarm: r.gauges("rtms_apps_alarm", alarm, "kind")?,
+            alarm: r.gauges("rtms_apps_alarm", alarm, &["kind"])?,
             propagation: r.histogram("rtms_apps_propagation_seconds", propagation, PROPAGATION_SECONDS)?,
         })
     }

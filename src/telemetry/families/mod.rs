@@ -99,8 +99,8 @@ impl Registrar {
         self.enter(Gauge::new(name, help)?)
     }
 
-    fn gauges(&mut self, name: &str, help: &str, label: &str) -> Result<IntGaugeVec> {
-        self.enter(IntGaugeVec::new(Opts::new(name, help), &[label])?)
+    fn gauges(&mut self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec> {
+        self.enter(IntGaugeVec::new(Opts::new(name, help), labels)?)
     }
 
     fn histogram(&mut self, name: &str, help: &str, buckets: &[f64]) -> Result<Histogram> {

@@ -46,7 +46,7 @@ impl RequestFamilies {
             seconds: r.exchange_seconds("rtms_request_duration_seconds", seconds, "route")?,
             rejections: r.counters("rtms_rejections_total", rejections, &["route", "code", "reason"])?,
             errors: r.counters("rtms_errors_total", errors, &["route", "reason"])?,
-            connections: r.gauges("rtms_connections", "Open client connections.", "listener")?,
+            connections: r.gauges("rtms_connections", "Open client connections.", &["listener"])?,
             auth_seconds: r.histogram("rtms_auth_duration_seconds", auth, AUTH_SECONDS)?,
             key_matches: r.counters("rtms_key_matches_total", keys, &["key"])?,
             suspect_exp: r.counter("rtms_token_suspect_exp_total", exp)?,

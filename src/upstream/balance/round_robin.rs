@@ -2,8 +2,12 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::mix;
+
 /// The longest schedule; weights are scaled down to fit.
 const MAX_TURNS: u64 = 4096;
+/// How often a peer is drawn before the schedule is walked through.
+const DRAWS: usize = 16;
 
 /// The order in which peers take turns.
 #[derive(Debug)]
@@ -24,13 +28,28 @@ impl RoundRobin {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// The peers in the order of preference for a turn: the one whose turn it is, then those after it. Peers may come
-    /// more than once.
-    pub fn order(&self, turn: usize) -> impl Iterator<Item = usize> + '_ {
-        let start = turn.checked_rem(self.turns.len()).unwrap_or(0);
-        let (before, from) = self.turns.split_at_checked(start).unwrap_or((&[], &self.turns));
-        from.iter().chain(before).copied()
+    /// The peer of a turn. Where it can't be used, another is drawn, by weight: were the turn to pass to the next in the
+    /// schedule, that one would carry the whole share of a peer that is down.
+    pub fn pick(&self, turn: usize, usable: impl Fn(usize) -> bool) -> Option<usize> {
+        let at = |place: usize| self.turns.get(place.checked_rem(self.turns.len())?).copied();
+        let mut drawn = turn;
+        for draw in 0..=DRAWS {
+            let peer = at(drawn)?;
+            if usable(peer) {
+                return Some(peer);
+            }
+            drawn = scatter(turn, draw);
+        }
+        // Bad luck, or nearly all are down: whichever comes next.
+        let start = scatter(turn, 0);
+        (0..self.turns.len()).filter_map(|step| at(start.wrapping_add(step))).find(|peer| usable(*peer))
     }
+}
+
+/// A number that looks drawn, the same for the same turn and draw.
+fn scatter(turn: usize, draw: usize) -> usize {
+    // A usize fits; where a turn is wider than the result, its low bits are as good as any.
+    mix((turn as u64) ^ ((draw as u64 + 1) << 56)) as usize
 }
 
 /// Smooth weighted round robin, laid out for one full cycle: at each turn every peer gains its weight, the
@@ -85,12 +104,25 @@ mod tests {
     }
 
     #[test]
-    fn every_peer_stands_in_every_order() {
-        let balance = RoundRobin::new(&[3, 1]);
-        for _ in 0..8 {
-            let order: Vec<_> = balance.order(balance.turn()).collect();
-            assert!(order.contains(&0) && order.contains(&1));
+    fn the_share_of_a_peer_that_is_down_goes_to_all_others_by_weight() {
+        let balance = RoundRobin::new(&[2, 1, 1, 2]);
+        let mut counts = [0; 4];
+        for _ in 0..60_000 {
+            counts[balance.pick(balance.turn(), |peer| peer != 0).unwrap()] += 1;
         }
-        assert_eq!(RoundRobin::new(&[]).order(3).next(), None);
+        assert_eq!(counts[0], 0);
+        for (count, share) in counts.into_iter().zip([0, 15_000, 15_000, 30_000]) {
+            assert!((share - 600..=share + 600).contains(&count), "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_peer_that_can_be_used_is_found_and_none_is_none() {
+        let balance = RoundRobin::new(&[4000, 1]);
+        for turn in 0..10 {
+            assert_eq!(balance.pick(turn, |peer| peer == 1), Some(1));
+            assert_eq!(balance.pick(turn, |_| false), None);
+        }
+        assert_eq!(RoundRobin::new(&[]).pick(3, |_| true), None);
     }
 }
