@@ -4,7 +4,9 @@
 //! all of their budget is back. Memory is bounded: whoever has all of their budget is forgotten.
 
 mod keyed;
+mod network;
 mod rate;
 
 pub use keyed::Keyed;
+pub use network::network;
 pub use rate::Rate;

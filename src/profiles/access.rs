@@ -5,7 +5,7 @@
 //! they present, so that guessing can't go on at the speed of the network.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
 use crate::config::settings::AdminToken;
-use crate::limit::{Keyed, Rate};
+use crate::limit::{Keyed, Rate, network};
 
 /// Failures that an address has in the long run, a second, and at once.
 const FAILURES: (f64, u32) = (0.5, 10);
@@ -167,14 +167,6 @@ fn bearer(headers: &HeaderMap) -> Result<&[u8], Denied<'static>> {
     match line.split_at_checked(7) {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") && !token.is_empty() => Ok(token),
         _ => Err(Denied::Unknown),
-    }
-}
-
-/// What shares a budget: an IPv4 address, or an IPv6 network of 64 bits.
-fn network(address: IpAddr) -> u128 {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
-        IpAddr::V6(v6) => Ipv6Addr::to_bits(v6) >> 64 << 64,
     }
 }
 
