@@ -43,7 +43,7 @@ impl MongoStore {
 
     async fn connected(&self) -> Result<Connected, StoreError> {
         let mut slot = self.connected.lock().await;
-        if let Some(connected) = slot.as_ref().filter(|c| !c.is_deserted()) {
+        if let Some(connected) = slot.as_ref().filter(|c| !c.is_spent()) {
             return Ok(connected.clone());
         }
         let connected = self.connection.open().await.map_err(|f| StoreError::Unreachable(f.text))?;

@@ -85,9 +85,9 @@ pub(crate) struct Connected {
 }
 
 impl Connected {
-    /// Whether the client has no server left to ask and must be made anew.
-    pub(crate) fn is_deserted(&self) -> bool {
-        self.observed.is_deserted()
+    /// Whether nothing more is to be had of the client: it must be made anew.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.observed.is_spent()
     }
 }
 

@@ -69,7 +69,7 @@ impl MongoSource {
 
     async fn connected(&self) -> Result<Connected, Failure> {
         let mut slot = self.connected.lock().await;
-        if let Some(connected) = slot.as_ref().filter(|c| !c.observed.is_spent()) {
+        if let Some(connected) = slot.as_ref().filter(|c| !c.is_spent()) {
             return Ok(connected.clone());
         }
         let observed = Arc::new(Observed::default());
