@@ -6,7 +6,8 @@ use time::format_description::well_known::Rfc3339;
 
 use super::document::{Document, Type, Value};
 
-const DATES: [&str; 2] = ["previous_expires_at", "tokens_valid_after"];
+/// The fields that hold one.
+pub const DATES: [&str; 2] = ["previous_expires_at", "tokens_valid_after"];
 
 /// The document of one entry; `None`: the entry isn't an object.
 #[must_use]
@@ -18,14 +19,18 @@ pub fn document(entry: &Json) -> Option<Document> {
     Some(document)
 }
 
+/// An RFC 3339 date, in milliseconds since the epoch.
+#[must_use]
+pub fn date(text: &str) -> Option<i64> {
+    let date = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    i64::try_from(date.unix_timestamp_nanos().div_euclid(1_000_000)).ok()
+}
+
 fn value(name: &str, value: &Json) -> Value {
     match value {
         Json::Null => Value::Null,
         Json::Bool(b) => Value::Bool(*b),
-        Json::String(s) if DATES.contains(&name) => match OffsetDateTime::parse(s, &Rfc3339) {
-            Ok(date) => Value::Date((date.unix_timestamp_nanos().div_euclid(1_000_000)) as i64),
-            Err(_) => Value::BadDate,
-        },
+        Json::String(s) if DATES.contains(&name) => date(s).map_or(Value::BadDate, Value::Date),
         Json::String(s) => Value::string(s),
         Json::Number(_) => Value::Other(Type::Number),
         Json::Array(_) => Value::Other(Type::Array),

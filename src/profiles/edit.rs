@@ -1,12 +1,11 @@
 //! What a request body asks to be written, checked field by field: every mistake is listed, none of them quotes a value.
 
 use serde_json::{Map, Value as Json};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use zeroize::Zeroizing;
 
 use crate::apps::Document;
 use crate::apps::document::{FIELDS, Name, Value};
+use crate::apps::json::{DATES, date};
 use crate::apps::reading::valid_app_id;
 
 /// Counts the writes of a document through this API, so that its entity tag changes with each.
@@ -168,7 +167,7 @@ fn value_problem(name: &str, value: &Json) -> Option<String> {
             Some(_) => Some("is no appId; use 1 to 64 of A-Z a-z 0-9 . _ -".to_owned()),
             None => Some(must_be(value, "a string")),
         },
-        "jwt_secretkey" | "jwt_secretkey_previous" => match value.as_str() {
+        name if SECRETS.contains(&name) => match value.as_str() {
             Some("") => Some("is empty; use null to take the secret out".to_owned()),
             Some(text) if text.chars().count() > LONGEST_SECRET => {
                 Some("is too long; use up to 1024 characters".to_owned())
@@ -176,7 +175,7 @@ fn value_problem(name: &str, value: &Json) -> Option<String> {
             text => wanted(text.is_some(), "a string"),
         },
         "secret_encoding" => wanted(matches!(value.as_str(), Some("raw" | "base64")), "`raw` or `base64`"),
-        "previous_expires_at" | "tokens_valid_after" => {
+        name if DATES.contains(&name) => {
             let date = value.as_str().and_then(date);
             wanted(date.is_some(), "an RFC 3339 date such as 2026-01-31T12:00:00Z")
         }
@@ -199,12 +198,6 @@ fn must_be(value: &Json, wanted: &str) -> String {
     format!("is {found}; it must be {wanted}")
 }
 
-/// Milliseconds since the epoch.
-fn date(text: &str) -> Option<i64> {
-    let date = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-    i64::try_from(date.unix_timestamp_nanos().div_euclid(1_000_000)).ok()
-}
-
 /// Whether the database can keep this.
 fn storable(value: &Json, levels: usize) -> bool {
     match value {
@@ -220,7 +213,7 @@ fn storable(value: &Json, levels: usize) -> bool {
 
 fn given(name: &str, value: Json) -> Given {
     match (name, value) {
-        ("previous_expires_at" | "tokens_valid_after", Json::String(text)) => {
+        (name, Json::String(text)) if DATES.contains(&name) => {
             Given::Ours(date(&text).map_or(Value::BadDate, Value::Date))
         }
         (name, Json::String(text)) if FIELDS.contains(&name) => Given::Ours(Value::Str(Zeroizing::new(text))),

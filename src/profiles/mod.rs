@@ -22,5 +22,15 @@ pub mod rules;
 pub mod serve;
 pub mod store;
 
+use std::fmt::Write as _;
+
 pub use access::{Access, Digest, Scope};
 pub use http::{Api, Running, router};
+
+/// Bytes as hex digits.
+fn hex<'b>(bytes: impl Iterator<Item = &'b u8>) -> String {
+    bytes.fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,12 +1,11 @@
 //! An app as the API shows it: everything an operator needs to know, and no secret.
 
-use std::fmt::Write as _;
-
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
 use super::change::rfc3339;
+use super::hex;
 use super::rules::Rules;
 use super::store::{Found, Stored};
 use crate::apps::document::Value;
@@ -208,12 +207,7 @@ fn weaknesses(weak: Weak) -> Vec<Weakness> {
 
 /// The first 8 hex digits of a key's SHA-256, where that gives nothing away.
 fn fingerprint(key: &[u8]) -> Option<String> {
-    (key.len() >= FINGERPRINTED).then(|| {
-        Sha256::digest(key).iter().take(4).fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
-    })
+    (key.len() >= FINGERPRINTED).then(|| hex(Sha256::digest(key).iter().take(4)))
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ use tokio::sync::watch;
 
 use self::cache::CacheFile;
 pub use self::cache::{CacheKey, is_free_for_cache};
-pub(crate) use self::mongodb::{Connected, Connection};
+pub(crate) use self::mongodb::{Connected, Connection, document};
 pub use self::mongodb::{UriFault, check_uri};
 use self::report::Report;
 pub use self::source::OpTime;

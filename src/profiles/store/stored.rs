@@ -1,14 +1,14 @@
 //! A document as it stands in a store, as far as the API looks at it.
 
-use std::fmt::Write as _;
-
-use ::mongodb::bson::{Bson, DateTime, Document as Doc, doc, serialize_to_bson};
+use ::mongodb::bson::{Bson, DateTime, Document as Doc, RawDocumentBuf, doc, serialize_to_bson};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use crate::apps::document::{FIELDS, Type, Value};
+use crate::apps::document::{FIELDS, Value};
+use crate::apps::feed;
 use crate::apps::{App, Document};
 use crate::profiles::edit::{Edit, Given, NAME, REVISION, SECRETS};
+use crate::profiles::hex;
 
 /// Secrets from this length on take part in the entity tag as they are: what is shorter could be guessed from it.
 const GUESSABLE: usize = 32;
@@ -33,14 +33,13 @@ pub struct Stored {
 impl Stored {
     /// A document of the database.
     pub(super) fn new(raw: Doc) -> Self {
-        let mut document = Document::default();
-        let mut others = Vec::new();
-        for (name, value) in &raw {
-            document.set(name, self::value(value));
-            if !FIELDS.contains(&name.as_str()) && ![NAME, REVISION, "_id"].contains(&name.as_str()) {
-                others.push(name.clone());
-            }
-        }
+        // As the feed reads it: what is shown is what is judged by. What came as BSON is BSON.
+        let document = RawDocumentBuf::try_from(&raw).map(|raw| feed::document(&raw)).unwrap_or_default();
+        let somebodys = |name: &&String| {
+            let name = name.as_str();
+            !FIELDS.contains(&name) && ![NAME, REVISION, "_id"].contains(&name)
+        };
+        let others = raw.keys().filter(somebodys).cloned().collect();
         let name = raw.get_str(NAME).ok().map(str::to_owned);
         Self { document, name, others, tag: entity_tag(&raw), raw }
     }
@@ -141,20 +140,6 @@ fn bson(value: &Value) -> Bson {
     }
 }
 
-fn value(bson: &Bson) -> Value {
-    match bson {
-        Bson::Null => Value::Null,
-        Bson::String(text) => Value::string(text),
-        Bson::Boolean(is) => Value::Bool(*is),
-        Bson::DateTime(at) => Value::Date(at.timestamp_millis()),
-        Bson::Double(_) | Bson::Int32(_) | Bson::Int64(_) | Bson::Decimal128(_) => Value::Other(Type::Number),
-        Bson::Document(_) => Value::Other(Type::Object),
-        Bson::Array(_) => Value::Other(Type::Array),
-        Bson::Binary(_) => Value::Other(Type::Binary),
-        _ => Value::Other(Type::Unsupported),
-    }
-}
-
 /// An entity tag: another one for every state of the document that the API or anybody else writes. A short secret takes
 /// part by its length alone, as a hash of everything else and a guess would tell it; the revision, which every write
 /// of the API moves, stands for it.
@@ -173,10 +158,7 @@ fn entity_tag(raw: &Doc) -> String {
             value => part(&doc! { "": value.clone() }.to_vec().unwrap_or_default()),
         }
     }
-    hash.finalize().iter().take(12).fold(String::new(), |mut tag, byte| {
-        let _ = write!(tag, "{byte:02x}");
-        tag
-    })
+    hex(hash.finalize().iter().take(12))
 }
 
 #[cfg(test)]

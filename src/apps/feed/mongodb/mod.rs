@@ -24,6 +24,7 @@ use self::client::Observed;
 pub(crate) use self::client::{Connected, Connection};
 use self::errors::Translator;
 pub(super) use self::origin::origin;
+pub(crate) use self::translate::document;
 pub(super) use self::translate::name;
 pub use self::uri::{UriFault, check_uri};
 use super::failure::{Failure, FailureKind};

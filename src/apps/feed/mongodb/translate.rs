@@ -100,7 +100,7 @@ pub(super) fn record(raw: &RawDocument) -> Option<(DocId, Record)> {
 
 /// The fields of a document that matter. One with a name that isn't UTF-8 can't be read beyond that place: what isn't
 /// known makes its own app unusable, and must not stand in the way of any other.
-fn document(raw: &RawDocument) -> Document {
+pub(crate) fn document(raw: &RawDocument) -> Document {
     let mut document = Document::default();
     for element in raw.iter_elements() {
         let Ok(element) = element else {
