@@ -2,6 +2,7 @@
 #![allow(unused_qualifications, reason = "the macros that describe the calls qualify names that are in scope")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -12,7 +13,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::answer::{Failure, Refused, json};
-use super::input::{App, Caller, Reader, Strict, Wait, Writer, members, nothing};
+use super::input::{App, Caller, Reader, Strict, Writer, members, nothing};
+use super::wait::{Patience, Wait};
 use super::write::{Call, with_tag};
 use crate::apps::Document;
 use crate::apps::reading::valid_app_id;
@@ -103,10 +105,9 @@ pub async fn list(State(api): State<Arc<Api>>, _: Reader, Strict(page): Strict<P
 pub async fn create(
     State(api): State<Arc<Api>>,
     Writer(caller): Writer,
-    Strict(wait): Strict<Wait>,
+    Patience(patience): Patience,
     request: Request,
 ) -> Result<Response, Refused> {
-    wait.patience()?;
     let headers = request.headers().clone();
     let (edit, mistakes) = edit::read(members(request).await?);
     let document = edit.applied_to(Document::default());
@@ -116,7 +117,7 @@ pub async fn create(
         // One of the mistakes, then.
         _ => String::new(),
     };
-    let call = Call { api: &api, caller: &caller, what: "create", app: &app, headers: &headers, wait: &wait };
+    let call = Call { api: &api, caller: &caller, what: "create", app: &app, headers: &headers, patience };
     let done = match sound {
         Ok(()) => call.create(&edit).await,
         Err(refused) => Err(refused),
@@ -157,16 +158,15 @@ pub async fn change(
     State(api): State<Arc<Api>>,
     Writer(caller): Writer,
     App(app): App,
-    Strict(wait): Strict<Wait>,
+    Patience(patience): Patience,
     request: Request,
 ) -> Result<Response, Refused> {
-    wait.patience()?;
     let headers = request.headers().clone();
     let (edit, mut mistakes) = edit::read(members(request).await?);
     if edit.would_rename(&app) {
         mistakes.note("appId", "can't be changed; create another app");
     }
-    let call = Call { api: &api, caller: &caller, what: "change", app: &app, headers: &headers, wait: &wait };
+    let call = Call { api: &api, caller: &caller, what: "change", app: &app, headers: &headers, patience };
     let done = call
         .change(|stored| {
             change::allowed(&stored.document, &api.rules, &edit, mistakes.clone())?;
@@ -186,11 +186,10 @@ pub async fn delete(
     State(api): State<Arc<Api>>,
     Writer(caller): Writer,
     App(app): App,
-    Strict(wait): Strict<Wait>,
+    Patience(patience): Patience,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
-    wait.patience()?;
-    let call = Call { api: &api, caller: &caller, what: "delete", app: &app, headers: &headers, wait: &wait };
+    let call = Call { api: &api, caller: &caller, what: "delete", app: &app, headers: &headers, patience };
     let done = call.remove().await;
     call.answer(done, StatusCode::NO_CONTENT).await
 }
@@ -205,10 +204,10 @@ pub async fn disable(
     State(api): State<Arc<Api>>,
     Writer(caller): Writer,
     App(app): App,
-    Strict(wait): Strict<Wait>,
+    Patience(patience): Patience,
     request: Request,
 ) -> Result<Response, Refused> {
-    let asked = Asked { api: &api, caller: &caller, what: "disable", app: &app, wait: &wait };
+    let asked = Asked { api: &api, caller: &caller, what: "disable", app: &app, patience };
     asked.simply(request, |document, rules| change::set_disabled(document, rules, true)).await
 }
 
@@ -222,10 +221,10 @@ pub async fn enable(
     State(api): State<Arc<Api>>,
     Writer(caller): Writer,
     App(app): App,
-    Strict(wait): Strict<Wait>,
+    Patience(patience): Patience,
     request: Request,
 ) -> Result<Response, Refused> {
-    let asked = Asked { api: &api, caller: &caller, what: "enable", app: &app, wait: &wait };
+    let asked = Asked { api: &api, caller: &caller, what: "enable", app: &app, patience };
     asked.simply(request, |document, rules| change::set_disabled(document, rules, false)).await
 }
 
@@ -241,10 +240,10 @@ pub async fn revoke(
     State(api): State<Arc<Api>>,
     Writer(caller): Writer,
     App(app): App,
-    Strict(wait): Strict<Wait>,
+    Patience(patience): Patience,
     request: Request,
 ) -> Result<Response, Refused> {
-    let asked = Asked { api: &api, caller: &caller, what: "revoke", app: &app, wait: &wait };
+    let asked = Asked { api: &api, caller: &caller, what: "revoke", app: &app, patience };
     asked.simply(request, |document, rules| change::revoke(document, rules, change::now())).await
 }
 
@@ -254,7 +253,7 @@ struct Asked<'a> {
     caller: &'a Caller,
     what: &'static str,
     app: &'a str,
-    wait: &'a Wait,
+    patience: Option<Duration>,
 }
 
 impl Asked<'_> {
@@ -263,11 +262,10 @@ impl Asked<'_> {
         request: Request,
         work_out: impl Fn(&Document, &Rules) -> Result<Option<Edit>, Refusal> + Send + Sync,
     ) -> Result<Response, Refused> {
-        let &Self { api, caller, what, app, wait } = self;
-        wait.patience()?;
+        let &Self { api, caller, what, app, patience } = self;
         let headers = request.headers().clone();
         nothing(request).await?;
-        let call = Call { api, caller, what, app, headers: &headers, wait };
+        let call = Call { api, caller, what, app, headers: &headers, patience };
         let done = call.change(|stored| work_out(&stored.document, &api.rules)).await;
         call.answer(done, StatusCode::OK).await
     }

@@ -5,6 +5,7 @@ pub(super) mod apps;
 mod course;
 mod input;
 pub(super) mod rotate;
+mod wait;
 mod write;
 
 use std::sync::{Arc, LazyLock};

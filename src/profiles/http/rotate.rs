@@ -14,7 +14,8 @@ use zeroize::{Zeroize as _, Zeroizing};
 use super::Api;
 use super::answer::{Failure, Refused};
 use super::apps::{AppId, IfMatch};
-use super::input::{App, Strict, Wait, Writer, members};
+use super::input::{App, Writer, members};
+use super::wait::{Patience, Wait};
 use super::write::{Call, THROWN_OUT};
 use crate::profiles::change::{self, Rotation};
 use crate::profiles::edit::{LONGEST_SECRET, Mistakes};
@@ -55,13 +56,12 @@ pub async fn rotate(
     State(api): State<Arc<Api>>,
     Writer(caller): Writer,
     App(app): App,
-    Strict(wait): Strict<Wait>,
+    Patience(patience): Patience,
     request: Request,
 ) -> Result<Response, Refused> {
-    wait.patience()?;
     let headers = request.headers().clone();
     let rotation = rotation(members(request).await?)?;
-    let call = Call { api: &api, caller: &caller, what: "rotate", app: &app, headers: &headers, wait: &wait };
+    let call = Call { api: &api, caller: &caller, what: "rotate", app: &app, headers: &headers, patience };
     let now = change::now();
     let mut thrown_out = None;
     let done = call

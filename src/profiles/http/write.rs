@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Api;
 use super::answer::{Refused, json};
-use super::input::{Caller, Wait, condition};
+use super::input::{Caller, condition};
 use crate::apps::Document;
 use crate::apps::feed::{OpTime, Phase};
 use crate::profiles::audit;
@@ -38,8 +38,8 @@ pub struct Call<'c> {
     pub app: &'c str,
     /// The request's headers.
     pub headers: &'c HeaderMap,
-    /// Whether to wait.
-    pub wait: &'c Wait,
+    /// For how long to wait until it is in force; `None`: not at all.
+    pub patience: Option<Duration>,
 }
 
 /// What a change came to.
@@ -71,9 +71,7 @@ impl Call<'_> {
         mut work_out: impl FnMut(&Stored) -> Result<Option<Edit>, Refusal> + Send,
     ) -> Result<Outcome, Refused> {
         for _ in 0..ATTEMPTS {
-            let load = self.loaded();
-            let (stored, read) = self.standing().await?;
-            let since = Moment { load, read };
+            let (stored, since) = self.standing().await?;
             let Some(edit) = work_out(&stored)? else {
                 return Ok(Outcome { stored: Some(stored), written: None, at: None, since });
             };
@@ -91,9 +89,7 @@ impl Call<'_> {
     /// There is no such app, or it can't be removed.
     pub async fn remove(&self) -> Result<Outcome, Refused> {
         for _ in 0..ATTEMPTS {
-            let load = self.loaded();
-            let (stored, read) = self.standing().await?;
-            let since = Moment { load, read };
+            let (stored, since) = self.standing().await?;
             if let Attempt::Written(written) = self.api.store.remove(&stored).await? {
                 return Ok(Outcome { stored: None, written: Some(String::new()), at: written.at, since });
             }
@@ -108,9 +104,7 @@ impl Call<'_> {
     pub async fn create(&self, edit: &Edit) -> Result<Outcome, Refused> {
         let exists = || Refused::client(StatusCode::CONFLICT, "there is another app with this appId; PATCH changes it");
         for _ in 0..ATTEMPTS {
-            let load = self.loaded();
-            let (found, read) = self.api.store.find(self.app).await?;
-            let since = Moment { load, read };
+            let (found, since) = self.found().await?;
             match found {
                 Found::One(stored) if stored.is_made_of(edit) => {
                     return Ok(Outcome { stored: Some(stored), written: None, at: None, since });
@@ -144,7 +138,7 @@ impl Call<'_> {
         let changed = outcome.written.is_some();
         let status = if changed { status } else { StatusCode::OK };
         entry.done(status, changed, outcome.written.as_deref().unwrap_or_default());
-        if let Some(patience) = self.wait.patience()? {
+        if let Some(patience) = self.patience {
             self.in_force(&outcome, patience).await.map_err(Refused::told)?;
         }
         Ok(self.shown(outcome.stored.as_deref(), status))
@@ -161,10 +155,17 @@ impl Call<'_> {
         with_tag(json(status, &profile), stored)
     }
 
-    /// The one document there is, in the state that the request asks for.
-    async fn standing(&self) -> Result<(Box<Stored>, Option<OpTime>), Refused> {
-        let tags = condition(self.headers)?;
+    /// What there is for the app, and the moment it was read in.
+    async fn found(&self) -> Result<(Found, Moment), Refused> {
+        let load = self.loaded();
         let (found, read) = self.api.store.find(self.app).await?;
+        Ok((found, Moment { load, read }))
+    }
+
+    /// The one document there is, in the state that the request asks for.
+    async fn standing(&self) -> Result<(Box<Stored>, Moment), Refused> {
+        let tags = condition(self.headers)?;
+        let (found, since) = self.found().await?;
         let stored = match found {
             Found::One(stored) => stored,
             Found::Nothing => return Err(Refused::unknown()),
@@ -177,7 +178,7 @@ impl Call<'_> {
             let why = "the app was changed since; read it again";
             return Err(Refused::client(StatusCode::PRECONDITION_FAILED, why));
         }
-        Ok((stored, read))
+        Ok((stored, since))
     }
 
     fn overtaken(&self) -> Refused {
