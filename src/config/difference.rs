@@ -4,12 +4,9 @@
 
 use std::fmt;
 
+use super::settings::FIXED;
 use super::tree::Node;
 use super::yaml_path::{Step, YamlPath};
-
-/// Sections that only a restart can change; see [`Settings::fixed_that_differ`](super::Settings::fixed_that_differ).
-const FIXED: [&[&str]; 6] =
-    [&["listeners"], &["admin"], &["profiles"], &["apps"], &["server"], &["auth", "secret_encoding"]];
 
 /// How something differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,9 +33,8 @@ impl Difference {
     #[must_use]
     pub fn needs_restart(&self) -> bool {
         FIXED.iter().any(|fixed| {
-            let steps = self.path.steps();
-            let same = |(step, word): (&Step, &&str)| matches!(step, Step::Key(key) if key == word);
-            steps.iter().zip(*fixed).all(same)
+            let same = |(step, word): (&Step, &str)| matches!(step, Step::Key(key) if key == word);
+            self.path.steps().iter().zip(fixed.split('.')).all(same)
         })
     }
 }

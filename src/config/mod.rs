@@ -103,9 +103,11 @@ pub struct Loaded {
 /// # Errors
 /// Every mistake there is, in the order of the file, and what is wrong with the apps file; at least one.
 pub fn load(path: &Path, env: Env<'_>) -> Result<Loaded, Mistakes> {
-    let bytes = std::fs::read(path)
-        .map_err(|error| whole(path, "", &format!("can't be read ({}); name a YAML file", error.kind())))?;
-    parse(&bytes, path, env)
+    parse(&bytes_of(path)?, path, env)
+}
+
+fn bytes_of(path: &Path) -> Result<Vec<u8>, Mistakes> {
+    std::fs::read(path).map_err(|error| whole(path, "", &format!("can't be read ({}); name a YAML file", error.kind())))
 }
 
 /// Reads the bytes of a configuration file that is named `path`.
@@ -113,6 +115,11 @@ pub fn load(path: &Path, env: Env<'_>) -> Result<Loaded, Mistakes> {
 /// # Errors
 /// As [`load`].
 pub fn parse(bytes: &[u8], path: &Path, env: Env<'_>) -> Result<Loaded, Mistakes> {
+    expanded(bytes, path, env).map(|(loaded, _)| loaded)
+}
+
+/// The configuration, and the document it is made of, variables expanded.
+fn expanded(bytes: &[u8], path: &Path, env: Env<'_>) -> Result<(Loaded, Node), Mistakes> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let line = bytes.iter().take(error.valid_up_to()).filter(|b| **b == b'\n').count() + 1;
         whole(path, &format!("line {line}"), "is not UTF-8; save the file as UTF-8")
@@ -126,7 +133,7 @@ pub fn parse(bytes: &[u8], path: &Path, env: Env<'_>) -> Result<Loaded, Mistakes
     let settings = read(&mut document, env, &mut check);
     let (mut mistakes, warnings) = check.finish(&original);
     match settings {
-        Some(settings) if mistakes.is_empty() => Ok(Loaded { settings, warnings: warnings.into() }),
+        Some(settings) if mistakes.is_empty() => Ok((Loaded { settings, warnings: warnings.into() }, document)),
         // Whatever couldn't be settled was refused; this is for the compiler.
         None if mistakes.is_empty() => Err(whole(path, "", "can't be used; see the reference")),
         _ => {
@@ -141,16 +148,9 @@ pub fn parse(bytes: &[u8], path: &Path, env: Env<'_>) -> Result<Loaded, Mistakes
 /// # Errors
 /// The mistakes of either file.
 pub fn differences(old: &Path, new: &Path, env: Env<'_>) -> Result<Vec<Difference>, Mistakes> {
-    load(new, env)?;
-    load(old, env)?;
-    let expanded = |path: &Path| {
-        let text = std::fs::read_to_string(path).unwrap_or_default();
-        let mut document = tree::parse(&text).unwrap_or(Node::Null);
-        // Without a mistake, as it was loaded before.
-        expand::expand(&mut document, env, &mut Check::new(path));
-        document
-    };
-    Ok(difference::between(&expanded(old), &expanded(new)))
+    let (_, new) = expanded(&bytes_of(new)?, new, env)?;
+    let (_, old) = expanded(&bytes_of(old)?, old, env)?;
+    Ok(difference::between(&old, &new))
 }
 
 /// The one mistake of a file that can't be read any further.

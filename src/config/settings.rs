@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use self::differences::FIXED;
 pub use self::upstream::{Balance, ClientIdentity, Ejection, HealthCheck, Peer, Timeouts, Upstream, UpstreamTls};
 use crate::apps::feed::CacheKey;
 use crate::auth::binding::Vouch;
