@@ -1,7 +1,5 @@
 //! Active health checks against real peers: who is taken out, what that costs, and the way back.
 
-use std::time::Duration;
-
 use serde_json::json;
 
 use crate::support::client::get;
@@ -118,6 +116,5 @@ async fn a_peer_counts_as_healthy_until_checks_say_otherwise() {
     upstream.behave(Behaviour::Answer("500 Broken", Vec::new(), Vec::new()));
     let gateway = checked(&[&upstream]).set("/upstreams/rtms/health_check/interval", json!("1h")).start().await;
     assert_eq!(gateway.ask(&get(plain(APP)).token(tokens::good())).await.status, 500);
-    tokio::time::sleep(Duration::from_millis(50)).await;
     becomes(&gateway, &upstream.address().to_string(), true).await;
 }

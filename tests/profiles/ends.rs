@@ -11,23 +11,26 @@ use crate::support::gateway::profiles::call_with;
 use crate::support::gateway::{Gateway, gateway};
 use crate::support::mongo::Mongo;
 use crate::support::poll;
+use crate::support::proxy::{Mode, Proxy};
 use crate::support::upstream::Upstream;
 
-/// A gateway whose writes take a while.
-async fn slow(upstream: &Upstream) -> (Mongo, Gateway) {
+/// A gateway whose writes take a while, and the proxy through which they go.
+async fn slow(upstream: &Upstream) -> (Mongo, Proxy, Gateway) {
     let mongo = Mongo::own().await;
-    let gateway = gateway(upstream).mongo(&mongo).profiles().start_indexed().await;
+    let proxy = Proxy::start(mongo.address()).await;
+    let uri = format!("mongodb://{}/?directConnection=true", proxy.address());
+    let gateway = gateway(upstream).mongo_at(&uri, &mongo).profiles().start_indexed().await;
     mongo.fail(&["insert"], "alwaysOn", &doc! { "blockConnection": true, "blockTimeMS": 800 }).await;
-    (mongo, gateway)
+    (mongo, proxy, gateway)
 }
 
-/// A connection on which an app is being created.
-async fn creating(gateway: &Gateway) -> Client {
+/// A connection on which an app is being created: the database has the write before it, and lets it wait.
+async fn creating(gateway: &Gateway, proxy: &Proxy) -> Client {
     let body = json!({"appId": "TR1", "jwt_secretkey": "a-secret-of-at-least-32-bytes-length"});
     let mut client = Client::connect(gateway.profiles()).await;
+    proxy.trap(b"insert\0", Mode::Pass);
     client.send(&call_with("POST", "apps", &body).bytes("h")).await;
-    // Long enough to have begun, too short to be done.
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    proxy.sprung().await;
     client
 }
 
@@ -38,8 +41,8 @@ fn told(gateway: &Gateway) -> bool {
 #[tokio::test]
 async fn a_change_whose_client_hangs_up_is_in_the_audit_log() {
     let upstream = Upstream::start().await;
-    let (mongo, gateway) = slow(&upstream).await;
-    drop(creating(&gateway).await);
+    let (mongo, proxy, gateway) = slow(&upstream).await;
+    drop(creating(&gateway, &proxy).await);
     poll::until_true("it is told of", async || told(&gateway)).await;
     assert_eq!(mongo.apps().count_documents(doc! { "appId": "TR1" }).await.unwrap(), 1);
 }
@@ -47,8 +50,8 @@ async fn a_change_whose_client_hangs_up_is_in_the_audit_log() {
 #[tokio::test]
 async fn a_change_that_is_under_way_when_the_gateway_stops_is_finished_and_answered() {
     let upstream = Upstream::start().await;
-    let (_mongo, mut gateway) = slow(&upstream).await;
-    let mut client = creating(&gateway).await;
+    let (_mongo, proxy, mut gateway) = slow(&upstream).await;
+    let mut client = creating(&gateway, &proxy).await;
     gateway.signal(Signal::SIGTERM);
     assert_eq!(client.response().await.map(|answer| answer.status), Some(201));
     assert!(gateway.ends(Duration::from_secs(5)).await.success());

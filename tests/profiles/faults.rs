@@ -60,19 +60,22 @@ async fn a_write_that_loses_its_connection_is_done_once_or_not_known_to_be() {
 async fn writes_that_wait_for_a_slow_database_keep_nobody_from_reading() {
     let upstream = Upstream::start().await;
     let mongo = Mongo::own().await;
-    let gateway = gateway(&upstream).mongo(&mongo).profiles().start_indexed().await;
+    let proxy = Proxy::start(mongo.address()).await;
+    let uri = format!("mongodb://{}/?directConnection=true", proxy.address());
+    let gateway = gateway(&upstream).mongo_at(&uri, &mongo).profiles().start_indexed().await;
     let apps: Vec<String> = (0..8).map(|n| format!("TR{n}")).collect();
     for app in &apps {
         mongo.apps().insert_one(doc! { "appId": app, "jwt_secretkey": SECRET }).await.unwrap();
     }
     let slow = doc! { "blockConnection": true, "blockTimeMS": 2000 };
     mongo.fail(&["findAndModify"], "alwaysOn", &slow).await;
+    proxy.trap(b"findAndModify\0", Mode::Pass);
     let writes = join_all(apps.iter().map(async |app| {
         let disable = call("POST", &format!("apps/{app}/disable"));
         gateway.call(&disable).await.status
     }));
     let read = async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        proxy.sprung().await;
         let asked = Instant::now();
         gateway.called(&call("GET", "apps/TR0"), 200).await;
         asked.elapsed()
