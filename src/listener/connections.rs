@@ -9,7 +9,8 @@ use pingora::protocols::Stream;
 use pingora::server::ShutdownWatch;
 use prometheus::IntGauge;
 
-use super::patience::{Patient, SharedTimes, timed};
+use super::patience::{Patient, timed};
+use super::times::SharedTimes;
 
 /// The proxy application, with its connections counted and bounded in time.
 pub struct Connections<A> {

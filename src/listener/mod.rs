@@ -2,4 +2,5 @@
 
 pub mod connections;
 pub mod patience;
+pub mod times;
 pub mod tls;

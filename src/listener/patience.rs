@@ -14,7 +14,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
 use pingora::protocols::http::ServerSession;
@@ -29,35 +28,12 @@ use pingora::server::ShutdownWatch;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::times::{SharedTimes, Times};
+
 /// The bytes an HTTP/2 connection begins with (RFC 9113 section 3.4).
 const PREFACE: usize = 24;
 /// No deadline.
 const NEVER: u64 = u64::MAX;
-
-/// How long is waited, for connections that are accepted from now on.
-pub type SharedTimes = Arc<ArcSwap<Times>>;
-
-/// How long is waited.
-#[derive(Clone, Copy, Debug)]
-pub struct Times {
-    /// For the first byte of a head.
-    pub idle: Duration,
-    /// From then on, for its last.
-    pub head: Duration,
-    /// The same for HTTP/2, as Pingora asks for it.
-    http2: &'static HttpServerOptions,
-}
-
-impl Times {
-    /// `idle` until the first byte of a head, then `head` until its last.
-    #[must_use]
-    pub fn new(idle: Duration, head: Duration) -> Self {
-        let mut options = HttpServerOptions::default();
-        options.h2_idle_timeout = Some(idle);
-        // Pingora borrows them for as long as it likes; a few bytes for each value that was ever configured.
-        Self { idle, head, http2: Box::leak(Box::new(options)) }
-    }
-}
 
 /// A stream with a deadline for reading heads.
 struct Timed {

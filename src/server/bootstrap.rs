@@ -30,7 +30,7 @@ use crate::error::StartError;
 use crate::gateway::Gateway;
 use crate::gateway::state::{Current, Handles, State};
 use crate::listener::connections::Connections;
-use crate::listener::patience::{SharedTimes, Times};
+use crate::listener::times::{SharedTimes, Times};
 use crate::listener::tls;
 use crate::profiles::rules::Rules;
 use crate::profiles::store::{FileStore, MongoStore, Store};

@@ -18,7 +18,7 @@ use crate::config::settings::{Settings, Upstream};
 use crate::config::{self, Mistakes};
 use crate::error::StartError;
 use crate::gateway::state::{Current, Fresh, State};
-use crate::listener::patience::{SharedTimes, Times};
+use crate::listener::times::{SharedTimes, Times};
 use crate::telemetry::{AccessLog, Metrics, ReloadResult};
 use crate::upstream::{Cluster, resolve};
 

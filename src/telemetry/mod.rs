@@ -11,10 +11,12 @@ pub mod log;
 pub mod metrics;
 #[cfg(test)]
 mod pages;
+mod reload_result;
 mod requests;
 mod upstreams;
 
 pub use access_log::AccessLog;
 pub use line::Entry;
-pub use metrics::{Metrics, ReloadResult};
+pub use metrics::Metrics;
+pub use reload_result::ReloadResult;
 pub use upstreams::Outcome;

@@ -3,6 +3,7 @@
 //! Staleness is the age of the last moment at which the snapshot was known to be current, by the monotonic clock;
 //! wall-clock times are for display only. [`Status::stale`] is an atomic load, so a request may ask it.
 
+mod alarms;
 mod cache;
 mod progress;
 
@@ -14,7 +15,7 @@ use tokio::time::Instant;
 
 pub use self::cache::CacheStatus;
 use self::progress::Progress;
-use super::words::{Alarm, Phase, ReloadCause, SourceKind};
+use super::words::{Phase, ReloadCause, SourceKind};
 use crate::apps::Counts;
 
 /// A full load that is in force.
@@ -176,18 +177,6 @@ impl Status {
         self.details().unusable.clone()
     }
 
-    /// Whether this alarm stands.
-    #[must_use]
-    pub fn alarm(&self, alarm: Alarm) -> bool {
-        self.alarms.load(Ordering::Relaxed) & bit(alarm) != 0
-    }
-
-    /// All alarms that stand.
-    #[must_use]
-    pub fn alarms(&self) -> Vec<Alarm> {
-        Alarm::ALL.iter().copied().filter(|a| self.alarm(*a)).collect()
-    }
-
     /// How often the driver resumed the stream by itself.
     #[must_use]
     pub fn resumes(&self) -> u64 {
@@ -256,14 +245,6 @@ impl Status {
         self.details().resumes += 1;
     }
 
-    pub(super) fn raise(&self, alarm: Alarm) {
-        self.alarms.fetch_or(bit(alarm), Ordering::Relaxed);
-    }
-
-    pub(super) fn clear(&self, alarm: Alarm) {
-        self.alarms.fetch_and(!bit(alarm), Ordering::Relaxed);
-    }
-
     /// A full load is in force. What it read first is as old as its beginning.
     pub(super) fn loaded(&self, load: LastLoad) {
         self.details().error = None;
@@ -297,8 +278,4 @@ impl Details {
     fn phase(&self) -> Phase {
         self.phase.unwrap_or(Phase::Waiting)
     }
-}
-
-const fn bit(alarm: Alarm) -> u8 {
-    1 << alarm as u8
 }
