@@ -25,8 +25,8 @@ pub enum Mode {
     Refuse,
 }
 
-/// A change of mode once a client sends these bytes.
-type Trap = (&'static [u8], Mode);
+/// What happens once a client sends these bytes: a change of mode, or all connections are reset.
+type Trap = (&'static [u8], Option<Mode>);
 
 struct Shared {
     target: SocketAddr,
@@ -74,7 +74,13 @@ impl Proxy {
 
     /// Changes the mode as soon as a client sends `needle`; what comes with it already meets the new mode.
     pub fn trap(&self, needle: &'static [u8], mode: Mode) {
-        *self.shared.trap.lock().unwrap_or_else(PoisonError::into_inner) = Some((needle, mode));
+        *self.shared.trap.lock().unwrap_or_else(PoisonError::into_inner) = Some((needle, Some(mode)));
+    }
+
+    /// Resets all connections as soon as a client sends `needle`, so that what it asks has no answer. One that is idle
+    /// when it is reset costs a client nothing.
+    pub fn cut_at(&self, needle: &'static [u8]) {
+        *self.shared.trap.lock().unwrap_or_else(PoisonError::into_inner) = Some((needle, None));
     }
 
     /// Waits until the trap has sprung.
@@ -104,11 +110,14 @@ impl Shared {
 
     fn look(&self, bytes: &[u8]) {
         let mut trap = self.trap.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((needle, mode)) = *trap
+        if let Some((needle, then)) = *trap
             && bytes.windows(needle.len()).any(|window| window == needle)
         {
             *trap = None;
-            self.set(mode);
+            match then {
+                Some(mode) => self.set(mode),
+                None => self.cut(),
+            }
         }
     }
 }

@@ -31,7 +31,8 @@ impl Question {
     async fn provoke(self, stand: &mut Stand) {
         match self {
             Self::GetMore => {}
-            Self::Aggregate => stand.proxy.cut(),
+            // While the stream is asked: over another connection its cursor would go on.
+            Self::Aggregate => stand.proxy.cut_at(b"getMore\0"),
             Self::Find => stand.replace_collection().await,
         }
     }
