@@ -4,38 +4,14 @@ use std::fs;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::support::client::{Client, get, set_user};
-use crate::support::config::set;
 use crate::support::gateway::{Gateway, gateway};
 use crate::support::upstream::{Behaviour, Upstream};
 use crate::support::{APP, USER, plain, poll, tokens};
-
-/// Changes the file of a running gateway.
-fn edit(gateway: &Gateway, changes: &[(&str, Value)]) {
-    let file = gateway.dir().join("gateway.yaml");
-    let mut config: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
-    for (pointer, value) in changes {
-        set(&mut config, pointer, value.clone());
-    }
-    fs::write(&file, config.to_string()).unwrap();
-}
-
-/// How often a reload came to this.
-async fn reloads(gateway: &Gateway, result: &str) -> u64 {
-    gateway.metrics().await.count("rtms_config_reloads_total", &[("result", result)])
-}
-
-/// Changes the file, asks for a reload and waits until that came to this.
-async fn reload(gateway: &Gateway, changes: &[(&str, Value)], result: &str) {
-    edit(gateway, changes);
-    let before = reloads(gateway, result).await;
-    gateway.signal(Signal::SIGHUP);
-    poll::until_true("the reload", async || reloads(gateway, result).await == before + 1).await;
-}
 
 #[tokio::test]
 async fn routes_judging_limits_and_upstreams_are_what_the_file_says_from_then_on() {
@@ -45,20 +21,20 @@ async fn routes_judging_limits_and_upstreams_are_what_the_file_says_from_then_on
     let ask = get(plain(APP)).token(tokens::good());
     assert_eq!(kept.ask(&ask).await.verdict(), (200, "0".into()));
 
-    reload(&gateway, &[("/auth/rejection", json!("sdk"))], "ok").await;
+    gateway.reload(&[("/auth/rejection", json!("sdk"))], "ok").await;
     assert_eq!(kept.ask(&get(plain(APP))).await.verdict(), (200, "39".into()), "on a connection from before");
-    reload(&gateway, &[("/routes/6/auth", json!("none"))], "ok").await;
+    gateway.reload(&[("/routes/6/auth", json!("none"))], "ok").await;
     assert_eq!(kept.ask(&get(plain(APP))).await.verdict(), (200, "0".into()));
-    reload(&gateway, &[("/routes/6/name", json!("renamed")), ("/routes/6/auth", json!("jwt"))], "ok").await;
+    gateway.reload(&[("/routes/6/name", json!("renamed")), ("/routes/6/auth", json!("jwt"))], "ok").await;
     assert_eq!(kept.ask(&ask).await.status, 200);
     gateway.counted("rtms_requests_total", &[("route", "renamed"), ("status", "200")], 1).await;
-    reload(&gateway, &[("/limits/max_token_bytes", json!(10))], "ok").await;
+    gateway.reload(&[("/limits/max_token_bytes", json!(10))], "ok").await;
     assert_eq!(kept.ask(&ask).await.verdict(), (200, "38".into()));
 
     let peers = json!([{ "address": second.address().to_string() }]);
     let changes = [("/upstreams/rtms/peers", peers), ("/limits/max_token_bytes", json!("8KiB"))];
     let before = first.count();
-    reload(&gateway, &changes, "ok").await;
+    gateway.reload(&changes, "ok").await;
     assert_eq!(kept.ask(&ask).await.verdict(), (200, "0".into()));
     assert_eq!((first.count(), second.count()), (before, 1));
     let status = gateway.status().await;
@@ -72,7 +48,7 @@ async fn a_file_with_mistakes_changes_nothing_and_every_mistake_is_logged() {
     let gateway = gateway(&upstream).customer().start().await;
     let ask = get(plain(APP)).token(tokens::good());
     let bad = [("/auth/rejection", json!("html")), ("/routes/6/auth", json!("none")), ("/limitz", json!({}))];
-    reload(&gateway, &bad, "invalid").await;
+    gateway.reload(&bad, "invalid").await;
     assert_eq!(gateway.ask(&get(plain(APP))).await.verdict(), (401, "39".into()), "not by half either");
     assert_eq!(gateway.ask(&ask).await.verdict(), (200, "0".into()));
     let said = gateway.printed();
@@ -83,10 +59,10 @@ async fn a_file_with_mistakes_changes_nothing_and_every_mistake_is_logged() {
     assert_eq!(status["last_reload"]["problem"], "2 mistakes; `check` prints them");
     fs::write(gateway.dir().join("gateway.yaml"), "{").unwrap();
     gateway.signal(Signal::SIGHUP);
-    poll::until_true("the reload", async || reloads(&gateway, "invalid").await == 2).await;
+    poll::until_true("the reload", async || gateway.reloads("invalid").await == 2).await;
     fs::remove_file(gateway.dir().join("gateway.yaml")).unwrap();
     gateway.signal(Signal::SIGHUP);
-    poll::until_true("the reload", async || reloads(&gateway, "invalid").await == 3).await;
+    poll::until_true("the reload", async || gateway.reloads("invalid").await == 3).await;
     assert_eq!(gateway.ask(&ask).await.verdict(), (200, "0".into()));
 }
 
@@ -104,13 +80,13 @@ async fn what_only_a_restart_can_change_is_refused_whole() {
     let original = fs::read(&file).unwrap();
     for (pointer, value, section) in &cases {
         fs::write(&file, &original).unwrap();
-        reload(&gateway, &[(pointer, value.clone()), ("/auth/rejection", json!("sdk"))], "restart_needed").await;
+        gateway.reload(&[(pointer, value.clone()), ("/auth/rejection", json!("sdk"))], "restart_needed").await;
         assert_eq!(gateway.ask(&get(plain(APP))).await.verdict(), (401, "39".into()), "{pointer}");
         let problem = gateway.status().await["last_reload"]["problem"].clone();
         assert_eq!(problem, format!("restart_needed: {section}"), "{pointer}");
     }
     fs::write(&file, &original).unwrap();
-    reload(&gateway, &[("/auth/rejection", json!("sdk"))], "ok").await;
+    gateway.reload(&[("/auth/rejection", json!("sdk"))], "ok").await;
     assert_eq!(gateway.ask(&get(plain(APP))).await.verdict(), (200, "39".into()));
 }
 
@@ -125,7 +101,7 @@ async fn a_request_under_way_ends_by_the_configuration_it_came_under() {
     upstream.arrived(1).await;
     let other = Upstream::start().await;
     let peers = json!([{ "address": other.address().to_string() }]);
-    reload(&gateway, &[("/upstreams/rtms/peers", peers), ("/routes/0/name", json!("another"))], "ok").await;
+    gateway.reload(&[("/upstreams/rtms/peers", peers), ("/routes/0/name", json!("another"))], "ok").await;
     upstream.release();
     assert_eq!(held.response().await.expect("an answer").verdict(), (200, "0".into()));
     gateway.counted("rtms_requests_total", &[("route", "setuserid"), ("status", "200")], 1).await;
@@ -140,9 +116,9 @@ async fn what_was_spent_of_a_budget_stays_spent_while_its_rate_is_the_same() {
     let gateway = gateway(&upstream).customer().set("/limits/requests_per_app", limit).start().await;
     let ask = get(plain(APP)).token(tokens::good());
     assert_eq!(gateway.ask(&ask).await.status, 200);
-    reload(&gateway, &[("/auth/leeway", json!("1s"))], "ok").await;
+    gateway.reload(&[("/auth/leeway", json!("1s"))], "ok").await;
     assert_eq!((gateway.ask(&ask).await.status, gateway.ask(&ask).await.status), (200, 429));
-    reload(&gateway, &[("/limits/requests_per_app/burst", json!(3))], "ok").await;
+    gateway.reload(&[("/limits/requests_per_app/burst", json!(3))], "ok").await;
     assert_eq!(gateway.ask(&ask).await.status, 200);
 }
 
@@ -184,7 +160,7 @@ async fn a_hundred_reloads_fail_no_request_and_leave_nothing_behind() {
             ("/routes/6/name", json!(n.to_string())),
             ("/telemetry/access_log", log(if n % 2 == 0 { 0.5 } else { 1.0 })),
         ];
-        reload(&gateway, &changes, "ok").await;
+        gateway.reload(&changes, "ok").await;
         if n == 10 {
             after_ten = held_by(&gateway);
         }
@@ -220,12 +196,12 @@ async fn what_is_known_of_a_peers_health_outlives_a_reload_and_peers_that_are_go
     // The next check is an hour away: until then what was known holds.
     let changes =
         [("/upstreams/rtms/peers/0/weight", json!(2)), ("/upstreams/rtms/health_check/interval", json!("1h"))];
-    reload(&gateway, &changes, "ok").await;
+    gateway.reload(&changes, "ok").await;
     assert_eq!(healthy(&bad).await, Some(false));
     for _ in 0..6 {
         assert_eq!(gateway.verdict(APP, &tokens::good()).await, (200, "0".into()));
     }
-    reload(&gateway, &[("/upstreams/rtms/peers", json!([{ "address": good.address().to_string() }]))], "ok").await;
+    gateway.reload(&[("/upstreams/rtms/peers", json!([{ "address": good.address().to_string() }]))], "ok").await;
     assert_eq!(healthy(&bad).await, None);
 }
 
@@ -234,7 +210,7 @@ async fn a_reload_while_draining_does_not_keep_the_process() {
     let upstream = Upstream::start().await;
     let mut gateway = gateway(&upstream).customer().set("/server/drain", "1s".into()).start().await;
     gateway.signal(Signal::SIGTERM);
-    edit(&gateway, &[("/auth/rejection", json!("sdk"))]);
+    gateway.edit(&[("/auth/rejection", json!("sdk"))]);
     gateway.signal(Signal::SIGHUP);
     assert_eq!(gateway.ends(Duration::from_secs(20)).await.code(), Some(0));
 }

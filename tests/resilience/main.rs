@@ -14,4 +14,6 @@ mod support;
 mod auth;
 mod exactly_once;
 mod faults;
+mod floods;
 mod peers;
+mod scenarios;

@@ -203,12 +203,17 @@ impl Client {
 
     /// Sends bytes. That the other end is gone already is no failure: its answer may be there to read.
     pub async fn send(&mut self, bytes: &[u8]) {
+        let _ = self.try_send(bytes).await;
+    }
+
+    /// Sends bytes; whether they were taken.
+    pub async fn try_send(&mut self, bytes: &[u8]) -> bool {
         let io = self.reader.io();
-        let _ = poll::bounded("bytes to be taken", async {
+        let sent = poll::bounded("bytes to be taken", async {
             io.write_all(bytes).await?;
             io.flush().await
-        })
-        .await;
+        });
+        sent.await.is_ok()
     }
 
     /// Sends a request and reads its answer.

@@ -95,6 +95,52 @@ impl H2 {
         self.answer(stream).await
     }
 
+    /// Opens streams and resets each at once, this many if it may: how many it got to, and the error the connection
+    /// ended with.
+    pub async fn reset_flood(mut self, fields: &[(&[u8], &[u8])], streams: u32) -> (u32, Option<u32>) {
+        const CANCEL: [u8; 4] = [0, 0, 0, 8];
+        let block = hpack::encode(fields);
+        let mut opened = 0;
+        while opened < streams {
+            let mut out = Vec::new();
+            for _ in 0..20 {
+                out.extend(header_frames(self.stream, END_STREAM, &block));
+                out.extend(frame(RST_STREAM, 0, self.stream, &CANCEL));
+                self.stream += 2;
+                opened += 1;
+            }
+            if !self.client.try_send(&out).await {
+                break;
+            }
+        }
+        (opened, self.last_error().await)
+    }
+
+    /// Begins a header block and never ends it, for this many bytes if it may: how many it got to, and the error the
+    /// connection ended with.
+    pub async fn continuation_flood(mut self, bytes: usize) -> (usize, Option<u32>) {
+        // A literal field without indexing, whose name and value are one letter each, again and again.
+        let chunk: Vec<u8> = [0, 1, b'x', 1, b'y'].repeat(16 * 1024 / 5);
+        let mut sent = 0;
+        let mut next = frame(HEADERS, END_STREAM, self.stream, &chunk);
+        while sent < bytes && self.client.try_send(&next).await {
+            sent += next.len();
+            next = frame(CONTINUATION, 0, self.stream, &chunk);
+        }
+        (sent, self.last_error().await)
+    }
+
+    /// The error code with which the connection ends; `None` where it ends without a word.
+    async fn last_error(&mut self) -> Option<u32> {
+        let mut error = None;
+        while let Some(frame) = self.frame().await {
+            if frame.kind == GOAWAY {
+                error = frame.payload.get(4..8).map(|c| u32::from_be_bytes(c.try_into().expect("4 bytes")));
+            }
+        }
+        error
+    }
+
     async fn answer(&mut self, stream: u32) -> Answer {
         let mut answer = Answer::default();
         let mut block = Vec::new();

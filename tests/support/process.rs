@@ -77,6 +77,22 @@ impl Process {
         Duration::from_millis(ticks * 10)
     }
 
+    /// Bytes of memory it holds, and the most it held since [`Self::forget_peak`].
+    pub fn memory(&self) -> (u64, u64) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a running program");
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a field Linux always has");
+            let kib: u64 = line.trim_matches([':', ' ', '\t']).trim_end_matches(" kB").parse().expect("a number");
+            kib * 1024
+        };
+        (field("VmRSS"), field("VmHWM"))
+    }
+
+    /// Lets the peak of [`Self::memory`] begin anew.
+    pub fn forget_peak(&self) {
+        std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").expect("a child of ours");
+    }
+
     /// The exit status, if the program ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("a child of ours")

@@ -1,0 +1,52 @@
+//! Peers that die, hang, flap and come back under load, and what deploys do: what fails, and for how long.
+
+use std::time::Duration;
+
+use crate::scenarios::{deploys, peers};
+use crate::support::load::CLIENTS;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_peer_fails_no_idempotent_request() {
+    for guard in [false, true] {
+        peers::killed(guard).await.report.none_failed();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flapping_peer_fails_no_idempotent_request() {
+    peers::flapping().await.report.none_failed();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_half_of_the_peers_dead_the_others_serve_everything() {
+    peers::half_dead().await.report.none_failed();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hanging_peer_costs_each_client_a_request_or_two_and_then_none() {
+    let outcome = peers::hanging().await;
+    let (report, failed) = (&outcome.report, outcome.report.failed());
+    assert!((1..=2 * CLIENTS).contains(&failed.len()), "{} of {} failed", failed.len(), report.answers.len());
+    assert!(failed.iter().all(|answer| answer.status == Some(504)), "{failed:?}");
+    let after = report.recovered_after(outcome.event);
+    assert!(after < Duration::from_secs(3), "{after:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_all_peers_dead_it_says_so_at_once_and_recovers_by_itself() {
+    let (outcome, back) = peers::all_dead().await;
+    let failed = outcome.report.failed();
+    let waiting = failed.iter().filter(|answer| answer.at < outcome.event);
+    // Those that were under way when the peers died may say how.
+    let said = waiting.filter(|answer| answer.status == Some(503)).count();
+    assert!(said >= 200 - CLIENTS, "{said} of {}", failed.len());
+    let late = outcome.report.recovered_after(back + Duration::from_millis(50));
+    assert!(late.is_zero(), "failures {late:?} after both peers were in use");
+    assert!(back - outcome.event < Duration::from_secs(10), "{:?}", back - outcome.event);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reloads_and_a_drain_fail_no_request() {
+    deploys::reloads().await.report.none_failed();
+    deploys::drain().await.report.none_failed();
+}
