@@ -27,6 +27,23 @@ use scenarios::{Outcome, deploys, peers};
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
+    // `-- floods` and the like run one part.
+    let part = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
+    let wanted = |name: &str| part.as_deref().is_none_or(|part| part == name);
+    if wanted("failures") {
+        failures().await;
+    }
+    if wanted("floods") {
+        println!("\n## Floods\n");
+        floods::table().await;
+    }
+    if wanted("neighbours") {
+        println!("\n## A neighbour's flood\n");
+        neighbours::table().await;
+    }
+}
+
+async fn failures() {
     println!("## Through failures and deploys\n");
     println!("| | requests | a second | failed | last failure after | p50 | p99 | longest |");
     println!("|---|---|---|---|---|---|---|---|");
@@ -38,10 +55,6 @@ async fn main() {
     row("both peers die, and come back", &peers::all_dead().await.0);
     row("100 reloads", &deploys::reloads().await);
     row("one gateway of two is drained", &deploys::drain().await);
-    println!("\n## Floods\n");
-    floods::table().await;
-    println!("\n## A neighbour's flood\n");
-    neighbours::table().await;
 }
 
 fn row(what: &str, outcome: &Outcome) {
