@@ -20,8 +20,14 @@ pub struct Listener {
     /// IP address and port to bind. Example: `0.0.0.0:8080`, `[::]:8443`.
     #[schemars(required)]
     address: Option<String>,
-    /// TLS on this address; absent: plain HTTP/1.1.
+    /// TLS on this address; absent: plain HTTP.
     tls: Option<ListenerTls>,
+    /// HTTP/2 beside HTTP/1.1 without TLS, for clients that know beforehand ("prior knowledge"): a connection that begins
+    /// with the preface of HTTP/2 is HTTP/2. Over TLS that is `tls.http2`. Example: `true`.
+    h2c: bool,
+    /// Every connection begins with a PROXY header (version 1 or 2), by which a load balancer of
+    /// `server.trusted_proxies` names the client; any other connection is closed. Example: `true`.
+    proxy_protocol: bool,
 }
 
 /// TLS on a listener.
@@ -73,10 +79,19 @@ words! {
     }
 }
 
+/// What listeners have to get along with.
+#[derive(Clone, Copy)]
+pub struct Around {
+    /// The admin address.
+    pub admin: Option<SocketAddr>,
+    /// Whether `server.trusted_proxies` names anybody.
+    pub proxies: bool,
+}
+
 /// Checks all listeners, and that none of them stands in the way of another or of the admin address.
 pub fn settle(
     listeners: Option<List<Listener>>,
-    admin: Option<SocketAddr>,
+    around: Around,
     at: &YamlPath,
     check: &mut Check,
 ) -> Vec<settings::Listener> {
@@ -86,11 +101,11 @@ pub fn settle(
     }
     let mut settled: Vec<(usize, settings::Listener)> = Vec::new();
     for (n, listener) in listeners.into_entries() {
-        let Some(listener) = listener.settle(&at.index(n), check) else { continue };
+        let Some(listener) = listener.settle(around, &at.index(n), check) else { continue };
         let address_at = at.index(n).key("address");
         if let Some((earlier, _)) = settled.iter().find(|(_, e)| address::clash(e.address, listener.address)) {
             check.refuse(&address_at, format!("can't be bound beside listeners[{earlier}]; give it another port"));
-        } else if admin.is_some_and(|admin| address::clash(admin, listener.address)) {
+        } else if around.admin.is_some_and(|admin| address::clash(admin, listener.address)) {
             check.refuse(&address_at, "can't be bound beside admin.address; give one of them another port");
         }
         settled.push((n, listener));
@@ -99,7 +114,15 @@ pub fn settle(
 }
 
 impl Listener {
-    fn settle(self, at: &YamlPath, check: &mut Check) -> Option<settings::Listener> {
+    fn settle(self, around: Around, at: &YamlPath, check: &mut Check) -> Option<settings::Listener> {
+        let Self { h2c, proxy_protocol, .. } = self;
+        if h2c && self.tls.is_some() {
+            check.refuse(&at.key("h2c"), "is for listeners without TLS; take it out, `tls.http2` offers HTTP/2 here");
+        }
+        if proxy_protocol && !around.proxies {
+            let remedy = "is believed from `server.trusted_proxies` alone, and there are none; list the balancers' addresses there";
+            check.refuse(&at.key("proxy_protocol"), remedy);
+        }
         let tls = self.tls.and_then(|tls| tls.settle(&at.key("tls"), check));
         let at = at.key("address");
         let Some(text) = self.address else {
@@ -107,7 +130,7 @@ impl Listener {
             return None;
         };
         match address::listen(&text) {
-            Ok(address) => Some(settings::Listener { address, tls }),
+            Ok(address) => Some(settings::Listener { address, tls, h2c, proxy_protocol }),
             Err(problem) => {
                 check.refuse(&at, format!("{} {problem}", check.show(&at, &text)));
                 None

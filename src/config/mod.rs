@@ -184,7 +184,8 @@ impl Config {
     fn settle(self, env: Env<'_>, check: &mut Check) -> Option<Settings> {
         let root = YamlPath::default();
         let admin = self.admin.and_then(|admin| admin.settle(&root.key("admin"), check));
-        let listeners = listeners::settle(self.listeners, admin, &root.key("listeners"), check);
+        let around = listeners::Around { admin, proxies: self.server.names_proxies() };
+        let listeners = listeners::settle(self.listeners, around, &root.key("listeners"), check);
         let profiles = self.profiles.and_then(|profiles| {
             let taken = taken(&listeners, admin);
             profiles.settle(&taken, &root.key("profiles"), check)

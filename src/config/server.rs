@@ -26,7 +26,7 @@ pub struct Server {
     /// File that the process id is written to; absent: none. Example: `/run/rtms-gateway.pid`.
     pid_file: Option<String>,
     /// Addresses and networks of proxies in front: their `X-Forwarded-*` are believed and appended to, everybody
-    /// else's are replaced. Example: `[10.0.0.0/8, "::1"]`.
+    /// else's are replaced. On listeners with `proxy_protocol` they alone may connect. Example: `[10.0.0.0/8, "::1"]`.
     trusted_proxies: List<String>,
 }
 
@@ -37,6 +37,11 @@ impl Default for Server {
 }
 
 impl Server {
+    /// Whether any proxy is named, rightly or not.
+    pub(super) const fn names_proxies(&self) -> bool {
+        !self.trusted_proxies.is_empty()
+    }
+
     /// The normal form.
     #[must_use]
     pub fn settle(self, at: &YamlPath, check: &mut Check) -> settings::Server {

@@ -54,6 +54,10 @@ pub struct Listener {
     pub address: SocketAddr,
     /// TLS on this address; `None`: plain HTTP.
     pub tls: Option<ListenerTls>,
+    /// Without TLS: a connection that begins with the preface is HTTP/2.
+    pub h2c: bool,
+    /// Every connection begins with a PROXY header; then `server.trusted_proxies` isn't empty.
+    pub proxy_protocol: bool,
 }
 
 /// TLS of a listener; the files were readable and matched when the configuration was checked.
@@ -263,6 +267,6 @@ pub struct Server {
     pub drain: Duration,
     /// Where the process id is written; `None`: nowhere.
     pub pid_file: Option<PathBuf>,
-    /// Addresses whose `X-Forwarded-*` are believed and appended to.
+    /// Addresses whose PROXY headers are believed, and whose `X-Forwarded-*` are believed and appended to.
     pub trusted_proxies: Vec<ipnet::IpNet>,
 }

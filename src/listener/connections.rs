@@ -1,56 +1,64 @@
-//! Every connection's way to Pingora's proxy application: counted by listener, and with deadlines for its heads.
+//! Every connection's way to Pingora's proxy application: counted by listener, its client and its protocol found out
+//! where the listener says so, and with deadlines for its heads.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use pingora::apps::{HttpServerApp, ServerApp};
 use pingora::protocols::Stream;
 use pingora::server::ShutdownWatch;
-use prometheus::IntGauge;
 
-use super::patience::{Patient, timed};
-use super::times::SharedTimes;
+use super::endpoints::{Endpoint, Endpoints};
+use super::patience::{Patient, Timed};
 
 /// The proxy application, with its connections counted and bounded in time.
 pub struct Connections<A> {
     inner: Arc<Patient<A>>,
-    times: SharedTimes,
-    /// The configured addresses and their gauges.
-    listeners: Vec<(SocketAddr, IntGauge)>,
+    endpoints: Arc<Endpoints>,
 }
 
 impl<A> Connections<A> {
     /// Counts and bounds the connections of `inner`.
-    pub fn new(inner: A, times: SharedTimes, listeners: Vec<(SocketAddr, IntGauge)>) -> Self {
-        Self { inner: Arc::new(Patient::new(inner, Arc::clone(&times))), times, listeners }
+    pub fn new(inner: A, endpoints: Arc<Endpoints>) -> Self {
+        Self { inner: Arc::new(Patient::new(inner, endpoints.shared_times())), endpoints }
     }
 
-    /// Which listener accepted a connection, by the address it arrived on.
-    fn gauge(&self, stream: &Stream) -> Option<&IntGauge> {
-        let local = *stream.get_socket_digest()?.local_addr()?.as_inet()?;
-        let matches = |l: &SocketAddr| l.port() == local.port() && (l.ip() == local.ip() || l.ip().is_unspecified());
-        self.listeners.iter().find(|(address, _)| matches(address)).map(|(_, gauge)| gauge)
+    /// Puts deadlines on a connection, after what its listener demands first; `None`: it is to be closed.
+    async fn prepare(&self, endpoint: Option<&Endpoint>, mut stream: Stream) -> Option<Stream> {
+        match endpoint {
+            // Over TLS that was before the handshake.
+            Some(endpoint) if endpoint.proxy_protocol && !endpoint.tls => {
+                self.endpoints.name_client(endpoint, &mut *stream).await.ok()?;
+            }
+            // Some listener demands a header, and who knows if it was this one.
+            None if self.endpoints.any_proxy_protocol() => return None,
+            _ => {}
+        }
+        let mut stream = Timed::new(stream, self.endpoints.times());
+        if endpoint.is_some_and(|endpoint| endpoint.h2c) {
+            stream.sniff().await.ok()?;
+        }
+        Some(Box::new(stream))
     }
 }
 
-/// Takes a connection off the count, however it ends.
-struct Open<'m>(&'m IntGauge);
-
-impl Drop for Open<'_> {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
+/// Until the process stops: a connection on which nothing was asked yet isn't waited for.
+async fn stopped(shutdown: &ShutdownWatch) {
+    let _ = shutdown.clone().wait_for(|stopping| *stopping).await;
 }
 
 #[async_trait]
 impl<A: HttpServerApp + Send + Sync + 'static> ServerApp for Connections<A> {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
-        let _open = self.gauge(&stream).map(|gauge| {
-            gauge.inc();
-            Open(gauge)
-        });
-        self.inner.process_new(timed(stream, **self.times.load()), shutdown).await
+        let endpoint = self.endpoints.of(stream.get_socket_digest().as_deref());
+        let _open = endpoint.map(|endpoint| endpoint.series.open());
+        let stream = tokio::select! {
+            // What has come already is looked at first.
+            biased;
+            stream = self.prepare(endpoint, stream) => stream?,
+            () = stopped(shutdown) => return None,
+        };
+        self.inner.process_new(stream, shutdown).await
     }
 
     async fn cleanup(&self) {

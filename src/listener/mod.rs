@@ -1,6 +1,10 @@
-//! Where clients connect: addresses, TLS, and a count of who is there.
+//! Where clients connect: addresses, TLS, who is there, whom they are for, and what they speak.
 
+pub mod before_tls;
 pub mod connections;
+pub mod endpoints;
 pub mod patience;
+mod preface;
+pub mod proxy_protocol;
 pub mod times;
 pub mod tls;

@@ -6,6 +6,8 @@
 //! ([`Patient`]) and when it is complete ([`head_complete`]). HTTP/2 has its own idle time once the client's preface is
 //! there, so the deadline ends with that.
 
+mod passed_on;
+
 use std::fmt;
 use std::io;
 use std::pin::Pin;
@@ -18,25 +20,20 @@ use async_trait::async_trait;
 use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v2::server::H2Options;
-use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::tls::{SslDigest, TlsRef};
-use pingora::protocols::{
-    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest,
-    UniqueID, UniqueIDType,
-};
+use pingora::protocols::{ALPN, Ssl, Stream};
 use pingora::server::ShutdownWatch;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::preface::{self, Ahead, PREFACE};
 use super::times::{SharedTimes, Times};
 
-/// The bytes an HTTP/2 connection begins with (RFC 9113 section 3.4).
-const PREFACE: usize = 24;
 /// No deadline.
 const NEVER: u64 = u64::MAX;
 
 /// A stream with a deadline for reading heads.
-struct Timed {
+pub struct Timed {
     inner: Stream,
     times: Times,
     born: Instant,
@@ -48,23 +45,10 @@ struct Timed {
     preface: AtomicUsize,
     /// Made at the first wait; wakes when it was set to, which may be before the deadline.
     timer: Option<Pin<Box<Sleep>>>,
-}
-
-/// Puts deadlines on a connection that was just accepted.
-#[must_use]
-pub fn timed(inner: Stream, times: Times) -> Stream {
-    let http2 = matches!(inner.selected_alpn_proto(), Some(ALPN::H2));
-    let stream = Timed {
-        inner,
-        times,
-        born: Instant::now(),
-        deadline: AtomicU64::new(NEVER),
-        begun: AtomicBool::new(false),
-        preface: AtomicUsize::new(if http2 { PREFACE } else { usize::MAX }),
-        timer: None,
-    };
-    stream.await_head();
-    Box::new(stream)
+    /// What [`Timed::sniff`] read, until it is read again.
+    ahead: Ahead,
+    /// It found HTTP/2.
+    h2c: bool,
 }
 
 /// The head on this connection is complete: what follows has limits of its own.
@@ -79,7 +63,43 @@ fn find(session: &ServerSession) -> Option<&Timed> {
 }
 
 impl Timed {
+    /// Puts deadlines on a connection that was just accepted.
+    #[must_use]
+    pub fn new(inner: Stream, times: Times) -> Self {
+        let http2 = matches!(inner.selected_alpn_proto(), Some(ALPN::H2));
+        let stream = Self {
+            inner,
+            times,
+            born: Instant::now(),
+            deadline: AtomicU64::new(NEVER),
+            begun: AtomicBool::new(false),
+            preface: AtomicUsize::new(if http2 { PREFACE.len() } else { usize::MAX }),
+            timer: None,
+            ahead: Ahead::default(),
+            h2c: false,
+        };
+        stream.await_head();
+        stream
+    }
+
+    /// Finds out whether a plain connection speaks HTTP/2, within the deadlines. What was read is read again.
+    ///
+    /// # Errors
+    /// The connection ended before its first byte, or failed, or its deadline passed.
+    pub async fn sniff(&mut self) -> io::Result<()> {
+        let (ahead, http2) = preface::sniff(self).await?;
+        if http2 {
+            *self.deadline.get_mut() = NEVER;
+        }
+        (self.ahead, self.h2c) = (ahead, http2);
+        Ok(())
+    }
+
     fn await_head(&self) {
+        // The beginning of the first one may be there, and its time is running.
+        if !self.ahead.is_empty() {
+            return;
+        }
         self.begun.store(false, Ordering::Relaxed);
         self.set(self.times.idle);
     }
@@ -131,6 +151,10 @@ impl Timed {
 impl AsyncRead for Timed {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if !this.ahead.is_empty() {
+            this.ahead.fill(buf);
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
         match Pin::new(&mut this.inner).poll_read(cx, buf) {
             Poll::Ready(result) => {
@@ -177,19 +201,6 @@ impl fmt::Debug for Timed {
     }
 }
 
-#[async_trait]
-impl Shutdown for Timed {
-    async fn shutdown(&mut self) {
-        self.inner.shutdown().await;
-    }
-}
-
-impl UniqueID for Timed {
-    fn id(&self) -> UniqueIDType {
-        self.inner.id()
-    }
-}
-
 impl Ssl for Timed {
     fn get_ssl(&self) -> Option<&TlsRef> {
         self.inner.get_ssl()
@@ -200,32 +211,11 @@ impl Ssl for Timed {
     }
 
     fn selected_alpn_proto(&self) -> Option<ALPN> {
+        // No TLS, no ALPN: but the client has chosen all the same, and Pingora asks here.
+        if self.h2c {
+            return Some(ALPN::H2);
+        }
         self.inner.selected_alpn_proto()
-    }
-}
-
-impl GetTimingDigest for Timed {
-    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        self.inner.get_timing_digest()
-    }
-}
-
-impl GetProxyDigest for Timed {
-    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        self.inner.get_proxy_digest()
-    }
-}
-
-impl GetSocketDigest for Timed {
-    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        self.inner.get_socket_digest()
-    }
-}
-
-#[async_trait]
-impl Peek for Timed {
-    async fn try_peek(&mut self, buf: &mut [u8]) -> io::Result<bool> {
-        self.inner.try_peek(buf).await
     }
 }
 
@@ -236,7 +226,7 @@ pub struct Patient<A> {
 }
 
 impl<A> Patient<A> {
-    /// Around `inner`, whose streams come from [`timed`].
+    /// Around `inner`, whose streams are [`Timed`].
     pub fn new(inner: A, times: SharedTimes) -> Self {
         Self { inner: Arc::new(inner), times }
     }

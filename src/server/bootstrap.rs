@@ -29,7 +29,9 @@ use crate::config::upstreams::MOST_RETRIES;
 use crate::error::StartError;
 use crate::gateway::Gateway;
 use crate::gateway::state::{Current, Handles, State};
+use crate::listener::before_tls::BeforeTls;
 use crate::listener::connections::Connections;
+use crate::listener::endpoints::Endpoints;
 use crate::listener::times::{SharedTimes, Times};
 use crate::listener::tls;
 use crate::profiles::rules::Rules;
@@ -177,10 +179,11 @@ fn gateway_service(
     let mut proxy = http_proxy(conf, Gateway::new(Arc::clone(&parts.current)));
     // The defaults of the plain constructor would lose Pingora's bounds.
     proxy.h2_options = Some(default_h2_options());
-    let gauges =
-        settings.listeners.iter().map(|l| (l.address, parts.metrics.connections(&l.address.to_string()))).collect();
-    let mut service =
-        listening::Service::new("gateway".to_owned(), Connections::new(proxy, Arc::clone(&parts.times), gauges));
+    let endpoints = Endpoints::new(settings, &parts.metrics, Arc::clone(&parts.times));
+    let mut service = listening::Service::new("gateway".to_owned(), Connections::new(proxy, Arc::clone(&endpoints)));
+    if endpoints.any_proxy_protocol() {
+        service.endpoints().set_pre_tls_callback(Arc::new(BeforeTls::new(endpoints)));
+    }
     for listener in &settings.listeners {
         let address = listener.address.to_string();
         match &listener.tls {

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
-use prometheus::{IntCounter, IntGauge, TextEncoder};
+use prometheus::{IntCounter, TextEncoder};
 
+use super::connections::ListenerSeries;
 use super::families::Families;
 use super::reload_result::ReloadResult;
 use super::requests::Requests;
@@ -124,10 +125,10 @@ impl Metrics {
         self.upstreams.set_healthy(upstream, peer, healthy);
     }
 
-    /// The gauge of a listener's open connections, labelled with its address; ask once, at start.
+    /// The series of a listener's connections, labelled with its address; ask once, at start.
     #[must_use]
-    pub fn connections(&self, listener: &str) -> IntGauge {
-        self.families.requests.connections.with_label_values(&[listener])
+    pub fn listener(&self, address: &str) -> ListenerSeries {
+        ListenerSeries::new(&self.families.connections, address)
     }
 
     /// The counter for [`AccessLog::open`](super::AccessLog::open).

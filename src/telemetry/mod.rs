@@ -4,6 +4,7 @@
 //! map or waits for a lock or a disk. No query string, token or secret passes through this room.
 
 pub mod access_log;
+mod connections;
 mod families;
 mod feed;
 mod line;
@@ -16,6 +17,7 @@ mod requests;
 mod upstreams;
 
 pub use access_log::AccessLog;
+pub use connections::{ListenerSeries, Open, Refusal};
 pub use line::Entry;
 pub use metrics::Metrics;
 pub use reload_result::ReloadResult;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::line::tests::entry;
-use super::{Metrics, Outcome};
+use super::{Metrics, Outcome, Refusal};
 use crate::apps::feed::{Alarm, Change, ReloadCause};
 use crate::reason::Reason;
 use crate::telemetry::Entry;
@@ -90,7 +90,8 @@ fn every_metric_is_explained_and_shown() {
 
 #[test]
 fn every_reason_outcome_and_cause_that_a_page_queries_exists() {
-    let reasons: BTreeSet<_> = Reason::ALL.iter().map(|r| r.as_str()).collect();
+    let refusals = Refusal::ALL.iter().map(|r| r.as_str());
+    let reasons: BTreeSet<_> = Reason::ALL.iter().map(|r| r.as_str()).chain(refusals).collect();
     let outcomes: BTreeSet<_> = Outcome::ALL.iter().map(|o| o.as_str()).collect();
     for (path, text) in pages() {
         for (label, known) in [("reason", &reasons), ("outcome", &outcomes)] {
@@ -115,7 +116,7 @@ fn every_reason_is_explained_with_its_code_and_status() {
 }
 
 #[test]
-fn every_outcome_change_cause_and_alarm_is_explained() {
+fn every_outcome_change_cause_alarm_and_refusal_is_explained() {
     fn words<T: Copy>(all: &[T], word: impl Fn(T) -> &'static str) -> Vec<&'static str> {
         all.iter().map(|t| word(*t)).collect()
     }
@@ -128,6 +129,7 @@ fn every_outcome_change_cause_and_alarm_is_explained() {
     assert_eq!(listed("kind"), words(Change::ALL, Change::as_str));
     assert_eq!(listed("cause"), words(ReloadCause::ALL, ReloadCause::as_str));
     assert_eq!(listed("alarm"), words(Alarm::ALL, Alarm::as_str));
+    assert_eq!(listed("refusal"), words(Refusal::ALL, Refusal::as_str));
 }
 
 #[test]

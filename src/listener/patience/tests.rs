@@ -11,7 +11,7 @@ const HEAD: Duration = Duration::from_secs(10);
 /// A connection with deadlines, and the client's end of it.
 fn connection() -> (Stream, DuplexStream) {
     let (server, client) = tokio::io::duplex(1024);
-    (timed(Box::new(server), Times::new(IDLE, HEAD)), client)
+    (Box::new(Timed::new(Box::new(server), Times::new(IDLE, HEAD))), client)
 }
 
 fn of(stream: &Stream) -> &Timed {
@@ -89,8 +89,8 @@ async fn an_earlier_deadline_wins_over_a_timer_that_was_set_later() {
 #[tokio::test(start_paused = true)]
 async fn http_2_is_timed_until_its_preface_is_there() {
     let (mut stream, mut client) = connection();
-    of(&stream).preface.store(PREFACE, Ordering::Relaxed);
-    client.write_all(&[0; PREFACE - 1]).await.unwrap();
+    of(&stream).preface.store(PREFACE.len(), Ordering::Relaxed);
+    client.write_all(&[0; PREFACE.len() - 1]).await.unwrap();
     waited(&mut stream).await.0.unwrap();
     assert!(of(&stream).deadline().is_some());
     client.write_all(&[0]).await.unwrap();

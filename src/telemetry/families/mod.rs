@@ -4,6 +4,7 @@
 //! dashboards and alerts of other people depend on them, so families are added, never renamed.
 
 mod apps;
+mod connections;
 mod requests;
 mod upstreams;
 
@@ -13,6 +14,7 @@ use prometheus::{
 };
 
 pub use self::apps::AppsFamilies;
+pub use self::connections::ConnectionFamilies;
 pub use self::requests::RequestFamilies;
 pub use self::upstreams::UpstreamFamilies;
 use super::metrics::{REVISION, VERSION};
@@ -29,6 +31,8 @@ pub struct Families {
     pub names: Vec<String>,
     /// Of requests and how they were judged.
     pub requests: RequestFamilies,
+    /// Of client connections.
+    pub connections: ConnectionFamilies,
     /// Of attempts to forward.
     pub upstreams: UpstreamFamilies,
     /// Of the apps and their source.
@@ -51,6 +55,7 @@ impl Families {
         r.build_info()?;
         r.process()?;
         let requests = RequestFamilies::register(&mut r)?;
+        let connections = ConnectionFamilies::register(&mut r)?;
         let upstreams = UpstreamFamilies::register(&mut r)?;
         let apps = AppsFamilies::register(&mut r)?;
         let profiles = "Requests of the app profiles API answered.";
@@ -65,6 +70,7 @@ impl Families {
             registry: r.registry,
             names: r.names,
             requests,
+            connections,
             upstreams,
             apps,
             profiles_requests,

@@ -1,6 +1,6 @@
 //! Families of requests and how they were judged.
 
-use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Result};
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, Result};
 
 use super::Registrar;
 
@@ -19,8 +19,6 @@ pub struct RequestFamilies {
     pub rejections: IntCounterVec,
     /// `rtms_errors_total{route,reason}`
     pub errors: IntCounterVec,
-    /// `rtms_connections{listener}`
-    pub connections: IntGaugeVec,
     /// `rtms_auth_duration_seconds`
     pub auth_seconds: Histogram,
     /// `rtms_key_matches_total{key}`
@@ -46,7 +44,6 @@ impl RequestFamilies {
             seconds: r.exchange_seconds("rtms_request_duration_seconds", seconds, "route")?,
             rejections: r.counters("rtms_rejections_total", rejections, &["route", "code", "reason"])?,
             errors: r.counters("rtms_errors_total", errors, &["route", "reason"])?,
-            connections: r.gauges("rtms_connections", "Open client connections.", &["listener"])?,
             auth_seconds: r.histogram("rtms_auth_duration_seconds", auth, AUTH_SECONDS)?,
             key_matches: r.counters("rtms_key_matches_total", keys, &["key"])?,
             suspect_exp: r.counter("rtms_token_suspect_exp_total", exp)?,

@@ -41,6 +41,7 @@ fn the_families_are_those_that_users_rely_on() {
         "rtms_build_info",
         "rtms_config_reloads_total",
         "rtms_connections",
+        "rtms_connections_refused_total",
         "rtms_encrypted_bodies_total",
         "rtms_errors_total",
         "rtms_key_matches_total",
@@ -57,7 +58,7 @@ fn the_families_are_those_that_users_rely_on() {
     let metrics = metrics();
     assert_eq!(metrics.names().collect::<BTreeSet<_>>(), BTreeSet::from(expected));
     // A first scrape shows all of them, so that a query on a quiet gateway finds something.
-    let _ = metrics.connections("0.0.0.0:8080");
+    let _ = metrics.listener("0.0.0.0:8080");
     let text = text(&metrics);
     for name in metrics.names() {
         assert!(text.contains(&format!("# TYPE {name} ")), "{name}");
