@@ -15,6 +15,7 @@ mod certificates;
 mod check;
 mod cors;
 mod files;
+mod listeners;
 mod mistakes;
 mod mistakes_in_routes;
 mod profiles;
