@@ -40,6 +40,7 @@ impl PreTlsProcess for BeforeTls {
     }
 }
 
+#[expect(clippy::unnecessary_box_returns, reason = "Pingora passes its errors boxed")]
 fn closed() -> Box<Error> {
     Error::explain(ErrorType::ConnectionClosed, "closed before the TLS handshake")
 }

@@ -1,4 +1,4 @@
-//! The header by which a balancer names the client of a connection: HAProxy's PROXY protocol, versions 1 and 2
+//! The header by which a balancer names the client of a connection: `HAProxy`'s PROXY protocol, versions 1 and 2
 //! (haproxy.org, `proxy-protocol.txt`).
 //!
 //! [`read`] looks at what has come so far and says how many more bytes are the header's for certain. Who reads just
@@ -129,11 +129,10 @@ fn read_v2(bytes: &[u8]) -> Result<Reading, Malformed> {
         return Err(Malformed);
     }
     let size = match (command, family) {
-        (0x20, _) => 0,
         (0x21, 0x11 | 0x12) => INET,
         (0x21, 0x21 | 0x22) => INET6,
-        // No family, no transport, or UNIX sockets: nobody is named.
-        (0x21, 0x00..=0x02 | 0x10 | 0x20 | 0x30..=0x32) => 0,
+        // A balancer's own connection, no family, no transport, or UNIX sockets: nobody is named.
+        (0x20, _) | (0x21, 0x00..=0x02 | 0x10 | 0x20 | 0x30..=0x32) => 0,
         _ => return Err(Malformed),
     };
     if length < size || rest.len() > length {

@@ -113,7 +113,7 @@ impl H2 {
                 break;
             }
         }
-        (opened, self.last_error().await)
+        (opened, self.ends().await)
     }
 
     /// Begins a header block and never ends it, for this many bytes if it may: how many it got to, and the error the
@@ -127,18 +127,20 @@ impl H2 {
             sent += next.len();
             next = frame(CONTINUATION, 0, self.stream, &chunk);
         }
-        (sent, self.last_error().await)
+        (sent, self.ends().await)
     }
 
-    /// The error code with which the connection ends; `None` where it ends without a word.
-    async fn last_error(&mut self) -> Option<u32> {
-        let mut error = None;
-        while let Some(frame) = self.frame().await {
-            if frame.kind == GOAWAY {
-                error = frame.payload.get(4..8).map(|c| u32::from_be_bytes(c.try_into().expect("4 bytes")));
+    /// Waits for the end of the connection; the error code of the GOAWAY before it, if there was one.
+    pub async fn ends(&mut self) -> Option<u32> {
+        let mut code = None;
+        while let Some(Frame { kind, flags, payload, .. }) = self.frame().await {
+            match kind {
+                PING if flags & ACK == 0 => self.client.send(&frame(PING, ACK, 0, &payload)).await,
+                GOAWAY => code = error_code(&payload),
+                _ => {}
             }
         }
-        error
+        code
     }
 
     async fn answer(&mut self, stream: u32) -> Answer {
@@ -157,7 +159,7 @@ impl H2 {
                 }
                 DATA if mine => answer.body.extend(unpadded(flags, &payload)),
                 RST_STREAM if mine => answer.error = payload.first_chunk().map(|code| u32::from_be_bytes(*code)),
-                GOAWAY => answer.error = payload.get(4..8).map(|c| u32::from_be_bytes(c.try_into().expect("4 bytes"))),
+                GOAWAY => answer.error = error_code(&payload),
                 _ => {}
             }
             let ended = matches!(kind, DATA | HEADERS) && mine && flags & END_STREAM != 0;
@@ -188,6 +190,11 @@ impl Answer {
         }
         self.fields.extend(fields);
     }
+}
+
+/// What a GOAWAY says is the matter.
+fn error_code(payload: &[u8]) -> Option<u32> {
+    payload.get(4..8).map(|code| u32::from_be_bytes(code.try_into().expect("4 bytes")))
 }
 
 fn unpadded(flags: u8, payload: &[u8]) -> &[u8] {

@@ -20,6 +20,7 @@ pub mod poll;
 pub mod ports;
 pub mod process;
 pub mod proxy;
+pub mod proxy_header;
 pub mod tls;
 pub mod tokens;
 pub mod upstream;

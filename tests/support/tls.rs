@@ -68,12 +68,13 @@ pub struct Handshake<'a> {
     authority: &'a Authority,
     identity: Option<&'a Identity>,
     protocols: Vec<Vec<u8>>,
+    before: Vec<u8>,
 }
 
 impl<'a> Handshake<'a> {
     /// Trusts an authority, offers no certificate and HTTP/1.1.
     pub fn trusting(authority: &'a Authority) -> Self {
-        Self { authority, identity: None, protocols: vec![b"http/1.1".to_vec()] }
+        Self { authority, identity: None, protocols: vec![b"http/1.1".to_vec()], before: Vec::new() }
     }
 
     /// Offers a client certificate.
@@ -88,6 +89,12 @@ impl<'a> Handshake<'a> {
         self
     }
 
+    /// Sends these bytes first, in one piece with the beginning of the handshake.
+    pub fn after(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.before = bytes.into();
+        self
+    }
+
     /// Connects; the client, and the protocol that was agreed on.
     ///
     /// # Errors
@@ -97,6 +104,9 @@ impl<'a> Handshake<'a> {
         let name = ServerName::from(address.ip());
         let mut tls = ClientConnection::new(Arc::new(self.config()), name).map_err(|e| e.to_string())?;
         let mut tcp = TcpStream::connect(address).await.map_err(|e| e.to_string())?;
+        let mut first = self.before;
+        tls.write_tls(&mut first).map_err(|e| e.to_string())?;
+        tcp.write_all(&first).await.map_err(|e| e.to_string())?;
         poll::bounded("a handshake", handshake(&mut tcp, &mut tls)).await?;
         let protocol = String::from_utf8_lossy(tls.alpn_protocol().unwrap_or_default()).into_owned();
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
