@@ -33,6 +33,8 @@ pub mod routing;
 #[cfg(feature = "server")]
 pub mod admin;
 #[cfg(feature = "server")]
+pub mod certificates;
+#[cfg(feature = "server")]
 pub mod cli;
 #[cfg(feature = "server")]
 pub mod config;
@@ -48,6 +50,8 @@ mod pem;
 pub mod profiles;
 #[cfg(feature = "server")]
 pub mod server;
+#[cfg(feature = "server")]
+mod stamp;
 #[cfg(feature = "server")]
 pub mod telemetry;
 #[cfg(feature = "server")]

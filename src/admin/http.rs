@@ -13,7 +13,9 @@ use axum::routing::get;
 
 use super::status::{self, About};
 use crate::apps::feed::Status;
+use crate::certificates::Board;
 use crate::telemetry::{Metrics, metrics};
+use crate::upstream::Cluster;
 
 /// Whether the gateway is ready, or why it is not, in a few words.
 pub type Readiness = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
@@ -31,6 +33,10 @@ pub struct AdminState {
     pub ready: Readiness,
     /// The configuration in force, for `/status`.
     pub about: Arc<ArcSwap<About>>,
+    /// The certificates in force, as their watcher knows them.
+    pub certificates: Board,
+    /// The upstreams in force.
+    pub clusters: Arc<dyn Fn() -> Vec<Arc<Cluster>> + Send + Sync>,
 }
 
 /// The pages of the admin address.

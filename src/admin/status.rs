@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::http::AdminState;
+use super::live::{CertificatePage, UpstreamPage};
 use crate::apps::feed::{CacheStatus, Status};
 use crate::config::settings::Settings;
 use crate::telemetry::metrics::{REVISION, VERSION};
@@ -123,6 +124,8 @@ pub(super) struct Page<'a> {
     configuration: &'a Configuration,
     /// `null`: nobody asked for one.
     last_reload: Option<ReloadPage<'a>>,
+    upstreams: Vec<UpstreamPage>,
+    certificates: Vec<CertificatePage>,
     apps: AppsPage<'a>,
 }
 
@@ -187,9 +190,9 @@ struct LoadPage {
 }
 
 #[derive(Serialize)]
-struct ErrorPage {
-    at: Option<String>,
-    text: String,
+pub(super) struct ErrorPage {
+    pub(super) at: Option<String>,
+    pub(super) text: String,
 }
 
 #[derive(Serialize)]
@@ -239,6 +242,8 @@ pub(super) fn page<'a>(state: &AdminState, about: &'a About) -> Page<'a> {
             result: last.result,
             problem: last.problem.as_deref(),
         }),
+        upstreams: (state.clusters)().iter().map(|cluster| UpstreamPage::new(cluster)).collect(),
+        certificates: state.certificates.load().iter().map(CertificatePage::new).collect(),
         apps: apps(&state.feed, state, about),
     }
 }
@@ -282,7 +287,7 @@ fn apps<'a>(feed: &Status, state: &AdminState, about: &'a About) -> AppsPage<'a>
 }
 
 /// RFC 3339 in UTC, to the millisecond.
-fn date(at: SystemTime) -> Option<String> {
+pub(super) fn date(at: SystemTime) -> Option<String> {
     OffsetDateTime::from(at).truncate_to_millisecond().format(&Rfc3339).ok()
 }
 

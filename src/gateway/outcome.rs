@@ -159,6 +159,9 @@ impl State {
             // The one before is over.
             ctx.retry = None;
             ctx.retry = cluster.budget.spend();
+            if ctx.retry.is_none() {
+                self.metrics.retry_refused(ctx.upstream);
+            }
             return ctx.retry.is_some();
         }
         true

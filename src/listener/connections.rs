@@ -7,9 +7,11 @@ use async_trait::async_trait;
 use pingora::apps::{HttpServerApp, ServerApp};
 use pingora::protocols::Stream;
 use pingora::server::ShutdownWatch;
+use tracing::debug;
 
 use super::endpoints::{Endpoint, Endpoints};
 use super::patience::{Patient, Timed};
+use super::tls;
 
 /// The proxy application, with its connections counted and bounded in time.
 pub struct Connections<A> {
@@ -50,6 +52,10 @@ async fn stopped(shutdown: &ShutdownWatch) {
 #[async_trait]
 impl<A: HttpServerApp + Send + Sync + 'static> ServerApp for Connections<A> {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
+        if tls::is_refused(&stream) {
+            debug!("a client came back with a certificate that is good no longer");
+            return None;
+        }
         let endpoint = self.endpoints.of(stream.get_socket_digest().as_deref());
         let _open = endpoint.map(|endpoint| endpoint.series.open());
         let stream = tokio::select! {

@@ -3,6 +3,7 @@
 pub mod before_tls;
 pub mod connections;
 pub mod endpoints;
+pub mod identity;
 pub mod patience;
 mod preface;
 pub mod proxy_protocol;

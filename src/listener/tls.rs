@@ -1,62 +1,78 @@
 //! TLS of a listener, on rustls.
 
-use std::path::Path;
+use std::any::Any;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use pingora::listeners::TlsAccept;
 use pingora::listeners::tls::TlsSettings;
-use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
-use rustls_pki_types::PrivateKeyDer;
-use rustls_pki_types::pem::PemObject as _;
+use pingora::protocols::Stream;
+use pingora::protocols::tls::TlsRef;
+use rustls::ServerConfig;
+use rustls::server::NoServerSessionStorage;
 
-use crate::config::settings::{ClientAuth, ListenerTls};
+use super::identity::Identity;
 use crate::error::StartError;
-use crate::pem::read_certificates;
 
 /// The settings Pingora listens with.
 ///
 /// # Errors
-/// A file that was good when the configuration was checked is not any more.
-pub fn settings(tls: &ListenerTls) -> Result<TlsSettings, StartError> {
-    let (cert, key) = (path_str(&tls.cert)?, path_str(&tls.key)?);
-    let mut settings = TlsSettings::intermediate(cert, key).map_err(|e| StartError::file(&tls.cert, &e))?;
-    if tls.http2 {
+/// Pingora doesn't take them.
+pub fn settings(identity: Arc<Identity>) -> Result<TlsSettings, StartError> {
+    let mut settings = if identity.asks_clients() {
+        TlsSettings::with_callbacks(Box::new(Doorkeeper(Arc::clone(&identity))))
+    } else {
+        // Without files: the certificate comes from the resolver.
+        TlsSettings::intermediate("", "")
+    }
+    .map_err(|e| StartError::Process(format!("TLS: {e}")))?;
+    if identity.offers_http2() {
         settings.enable_h2();
     }
-    if let Some(auth) = &tls.client_auth {
-        settings.set_client_cert_verifier(client_verifier(auth)?);
+    if identity.asks_clients() {
+        settings.set_client_cert_verifier(Arc::clone(&identity) as _);
     }
+    settings.set_cert_resolver(identity);
     Ok(settings)
 }
 
 /// The same for a listener of our own.
 ///
-/// # Errors
-/// A file that was good when the configuration was checked is not any more.
-pub fn server_config(tls: &ListenerTls) -> Result<ServerConfig, StartError> {
+/// It resumes no session, so that every client is verified by the authorities in force.
+#[must_use]
+pub fn server_config(identity: Arc<Identity>) -> ServerConfig {
     let builder = ServerConfig::builder();
-    let builder = match &tls.client_auth {
-        Some(auth) => builder.with_client_cert_verifier(client_verifier(auth)?),
-        None => builder.with_no_client_auth(),
+    let builder = if identity.asks_clients() {
+        builder.with_client_cert_verifier(Arc::clone(&identity) as _)
+    } else {
+        builder.with_no_client_auth()
     };
-    let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|e| StartError::file(&tls.key, &e))?;
-    let config = builder.with_single_cert(read_certificates(&tls.cert)?, key);
-    let mut config = config.map_err(|e| StartError::file(&tls.cert, &e))?;
-    let protocols: &[&[u8]] = if tls.http2 { &[b"h2", b"http/1.1"] } else { &[b"http/1.1"] };
+    let http2 = identity.offers_http2();
+    let mut config = builder.with_cert_resolver(identity);
+    let protocols: &[&[u8]] = if http2 { &[b"h2", b"http/1.1"] } else { &[b"http/1.1"] };
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-    Ok(config)
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    config
 }
 
-fn client_verifier(auth: &ClientAuth) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, StartError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in read_certificates(&auth.ca)? {
-        roots.add(certificate).map_err(|e| StartError::file(&auth.ca, &e))?;
+/// Looks at the certificate of every client again once it is through the handshake. Pingora keeps sessions, and gives
+/// no say in which of them are resumed: a client could come back for as long as its session is kept, whatever became
+/// of the authority that vouched for it.
+struct Doorkeeper(Arc<Identity>);
+
+/// What it leaves on a connection that must not go on.
+struct Refused;
+
+#[async_trait]
+impl TlsAccept for Doorkeeper {
+    async fn handshake_complete_callback(&self, tls: &TlsRef) -> Option<Arc<dyn Any + Send + Sync>> {
+        if self.0.admits(tls.peer_cert_chain_der()) { None } else { Some(Arc::new(Refused)) }
     }
-    let builder = WebPkiClientVerifier::builder(Arc::new(roots));
-    let builder = if auth.required { builder } else { builder.allow_unauthenticated() };
-    builder.build().map_err(|e| StartError::file(&auth.ca, &e))
 }
 
-fn path_str(path: &Path) -> Result<&str, StartError> {
-    path.to_str().ok_or_else(|| StartError::file(path, &"the path must be UTF-8"))
+/// Whether a connection must be closed because its client's certificate is good no longer.
+#[must_use]
+pub fn is_refused(stream: &Stream) -> bool {
+    stream.get_ssl_digest().is_some_and(|tls| tls.extension.get::<Refused>().is_some())
 }

@@ -12,18 +12,22 @@ use pingora::server::{RunArgs, Server};
 use pingora::services::background::{GenBackgroundService, background_service};
 use pingora::services::listening;
 use pingora_proxy::{HttpProxy, http_proxy};
-use tokio::sync::watch;
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
 use super::preflight::{self, PidFile};
 use super::readiness::{Flags, Readiness};
 use super::reload::{Reloader, labels};
-use super::services::{AdminService, FeedService, GatewayService, HealthService, ProfilesService, ResolveService};
+use super::renewal::{self, Identities, Renewal};
+use super::services::{
+    AdminService, CertificatesService, FeedService, GatewayService, HealthService, ProfilesService, ResolveService,
+};
 use super::shutdown::{Drain, LAST_REQUESTS, Plan, Signals};
 use crate::admin::{self, About, AdminState};
 use crate::apps::feed::Feed;
 use crate::auth::self_check;
+use crate::certificates::{Board, Watcher};
 use crate::config::settings::{self, AppsSource, Settings};
 use crate::config::upstreams::MOST_RETRIES;
 use crate::error::StartError;
@@ -61,6 +65,9 @@ struct Parts {
     about: Arc<ArcSwap<About>>,
     metrics: Arc<Metrics>,
     flags: Flags,
+    identities: Arc<Identities>,
+    certificates: Board,
+    look: Arc<Notify>,
 }
 
 /// Runs the gateway until it is told to stop.
@@ -76,9 +83,9 @@ pub fn run(settings: &Settings, config_file: &Path) -> Result<(), StartError> {
     let sockets = preflight::reserve(settings.listeners.iter().map(|l| l.address))?;
     let admin_socket = settings.admin.map(preflight::listen).transpose()?;
     let profiles_socket = settings.profiles.as_ref().map(|p| preflight::listen(p.address)).transpose()?;
-    let parts = build(settings, config_file)?;
+    let (parts, watcher, renewals) = build(settings, config_file)?;
     let resolved = parts.clusters.subscribe();
-    let signals = Signals::receive(plan(settings, config_file, &parts))?;
+    let signals = Signals::receive(plan(settings, config_file, &parts, renewals))?;
     let mut server = Server::new_with_opt_and_conf(None, server_conf(settings));
     let conf = Arc::clone(&server.configuration);
     server.bootstrap();
@@ -86,11 +93,15 @@ pub fn run(settings: &Settings, config_file: &Path) -> Result<(), StartError> {
     let gateway = gateway_service(settings, &parts, &conf)?;
     let router = admin::router(admin_state(settings, &parts));
     let profiles = settings.profiles.as_ref().zip(profiles_socket);
-    let profiles = profiles.map(|(p, socket)| profiles_service(settings, p, socket, &parts)).transpose()?;
+    let profiles = profiles.map(|(p, socket)| profiles_service(settings, p, socket, &parts));
     let mut feed = background_service("apps feed", FeedService::new(parts.feed));
     feed.threads = Some(FEED_THREADS);
     let feed = server.add_service(feed);
     watch_upstreams(&mut server, &resolved);
+    let mut certificates =
+        background_service("certificates", CertificatesService::new(watcher, Arc::clone(&parts.look)));
+    certificates.threads = Some(1);
+    server.add_service(certificates);
     if let Some(socket) = admin_socket {
         server.add_service(background_service("admin", AdminService::new(socket, router)));
     }
@@ -110,7 +121,7 @@ pub fn run(settings: &Settings, config_file: &Path) -> Result<(), StartError> {
     Ok(())
 }
 
-fn build(settings: &Settings, config_file: &Path) -> Result<Parts, StartError> {
+fn build(settings: &Settings, config_file: &Path) -> Result<(Parts, Watcher, mpsc::Receiver<Renewal>), StartError> {
     let (routes, upstreams) = labels(settings);
     let metrics = Metrics::new(&routes, &upstreams).map_err(|e| StartError::Process(e.to_string()))?;
     let clusters: Vec<Arc<Cluster>> = (1u64..)
@@ -134,10 +145,17 @@ fn build(settings: &Settings, config_file: &Path) -> Result<Parts, StartError> {
     let times = Times::new(settings.limits.client_idle, settings.limits.head_read_timeout);
     let times = Arc::new(ArcSwap::from_pointee(times));
     let about = Arc::new(ArcSwap::from_pointee(About::new(settings, config_file)));
-    Ok(Parts { feed, current, clusters: watch::Sender::new(clusters), times, about, metrics, flags })
+    let (clusters, in_force) = watch::channel(clusters);
+    let (renewals, renewed) = mpsc::channel(renewal::WAITING);
+    let identities = Arc::new(Identities::read(settings)?);
+    let source = renewal::source(Arc::clone(&identities), in_force, renewals);
+    let watcher = Watcher::new(source, Arc::clone(&metrics));
+    let (certificates, look) = (watcher.board(), Arc::default());
+    let parts = Parts { feed, current, clusters, times, about, metrics, flags, identities, certificates, look };
+    Ok((parts, watcher, renewed))
 }
 
-fn plan(settings: &Settings, config_file: &Path, parts: &Parts) -> Plan {
+fn plan(settings: &Settings, config_file: &Path, parts: &Parts, renewals: mpsc::Receiver<Renewal>) -> Plan {
     let drain = Drain {
         lasts: settings.server.drain,
         flags: parts.flags.clone(),
@@ -153,6 +171,8 @@ fn plan(settings: &Settings, config_file: &Path, parts: &Parts) -> Plan {
         about: Arc::clone(&parts.about),
         next_group: settings.upstreams.len() as u64 + 1,
         retired: Vec::new(),
+        renewals,
+        look: Arc::clone(&parts.look),
     };
     Plan { drain, reloader }
 }
@@ -184,11 +204,11 @@ fn gateway_service(
     if endpoints.any_proxy_protocol() {
         service.endpoints().set_pre_tls_callback(Arc::new(BeforeTls::new(endpoints)));
     }
-    for listener in &settings.listeners {
+    for (listener, identity) in settings.listeners.iter().zip(&parts.identities.listeners) {
         let address = listener.address.to_string();
-        match &listener.tls {
+        match identity.clone() {
             None => service.add_tcp(&address),
-            Some(settings) => service.add_tls_with_settings(&address, None, tls::settings(settings)?),
+            Some(identity) => service.add_tls_with_settings(&address, None, tls::settings(identity)?),
         }
     }
     Ok(service)
@@ -204,8 +224,8 @@ fn profiles_service(
     profiles: &settings::Profiles,
     socket: TcpListener,
     parts: &Parts,
-) -> Result<GenBackgroundService<ProfilesService>, StartError> {
-    let tls = profiles.tls.as_ref().map(tls::server_config).transpose()?;
+) -> GenBackgroundService<ProfilesService> {
+    let tls = parts.identities.profiles.clone();
     if tls.is_none() && !profiles.address.ip().is_loopback() {
         warn!(address = %profiles.address, "profiles.tls is absent: secrets travel in the clear to this address");
     }
@@ -224,22 +244,24 @@ fn profiles_service(
         metrics: Arc::clone(&parts.metrics),
         running: Running::default(),
     });
-    let tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
+    let tls = tls.map(|identity| TlsAcceptor::from(Arc::new(tls::server_config(identity))));
     let mut service =
         background_service("app profiles", ProfilesService::new(socket, tls, api, Arc::clone(&parts.flags.profiles)));
     service.threads = Some(1);
-    Ok(service)
+    service
 }
 
 fn admin_state(settings: &Settings, parts: &Parts) -> AdminState {
     let reject_after = settings.apps.reject_when_stale.then_some(settings.apps.max_staleness);
     let readiness = Readiness::new(parts.flags.clone(), parts.feed.status(), reject_after);
-    let current = Arc::clone(&parts.current);
+    let (current, clusters) = (Arc::clone(&parts.current), Arc::clone(&parts.current));
     AdminState {
         metrics: Arc::clone(&parts.metrics),
         feed: parts.feed.status(),
         tell_peers: Arc::new(move || current.load().tell_peers()),
         ready: Arc::new(move || readiness.check()),
         about: Arc::clone(&parts.about),
+        certificates: Arc::clone(&parts.certificates),
+        clusters: Arc::new(move || clusters.load().clusters().to_vec()),
     }
 }

@@ -4,6 +4,7 @@ pub mod bootstrap;
 pub mod preflight;
 pub mod readiness;
 pub mod reload;
+pub mod renewal;
 pub mod services;
 pub mod shutdown;
 

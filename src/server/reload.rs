@@ -3,16 +3,18 @@
 //! The file is read as at a start. What can't be changed while the process runs, or doesn't check out, changes nothing:
 //! it is logged, counted, and the configuration in force stays. Otherwise one pointer is swapped: requests that come
 //! from then on see the new configuration, those under way finish by the old one. Upstreams whose settings are the same
-//! are kept with all that is known of their peers, and so are budgets and the access log.
+//! are kept with all that is known of their peers, and so are budgets and the access log. Files that an upstream's TLS is
+//! read from count as settings here: when they change, the upstream is replaced, by this or by a [`Renewal`].
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
-use tokio::sync::watch;
+use tokio::sync::{Notify, mpsc, watch};
 use tracing::{error, info, warn};
 
+use super::renewal::Renewal;
 use crate::admin::{About, LastReload};
 use crate::config::settings::{Settings, Upstream};
 use crate::config::{self, Mistakes};
@@ -20,6 +22,7 @@ use crate::error::StartError;
 use crate::gateway::state::{Current, Fresh, State};
 use crate::listener::times::{SharedTimes, Times};
 use crate::telemetry::{AccessLog, Metrics, ReloadResult};
+use crate::upstream::tls::Material;
 use crate::upstream::{Cluster, resolve};
 
 /// Reloads the configuration when it is told to.
@@ -41,6 +44,10 @@ pub struct Reloader {
     /// Logs that requests under way may still write to. The last one to let go of a log waits for its last lines, and
     /// that must not be a request.
     pub retired: Vec<Arc<AccessLog>>,
+    /// TLS files of upstreams that were found changed.
+    pub renewals: mpsc::Receiver<Renewal>,
+    /// Told that certificates should be looked at now.
+    pub look: Arc<Notify>,
 }
 
 /// Why a configuration isn't put in force.
@@ -63,6 +70,7 @@ impl Reloader {
             Err(refusal) => self.refused(&refusal),
         };
         metrics.config_reloaded(result);
+        self.look.notify_one();
     }
 
     /// Opens the access log's file anew.
@@ -133,12 +141,14 @@ impl Reloader {
     ) -> Result<Vec<Arc<Cluster>>, StartError> {
         let mut clusters = Vec::with_capacity(settings.upstreams.len());
         for upstream in &settings.upstreams {
+            let material = upstream.tls.as_ref().map(Material::read).transpose()?;
             let same = self.settings.upstreams.iter().position(|old| old == upstream).and_then(|at| before.get(at));
-            if let Some(same) = same {
+            if let Some(same) = same.filter(|old| is_of(old, material.as_ref())) {
                 clusters.push(Arc::clone(same));
                 continue;
             }
-            let cluster = Cluster::new(upstream, self.group(upstream, before))?;
+            let group = self.group(upstream, material.as_ref(), before);
+            let cluster = Cluster::with(upstream, group, material);
             resolve::prepare(&cluster, before).await;
             clusters.push(Arc::new(cluster));
         }
@@ -147,12 +157,16 @@ impl Reloader {
 
     /// The group of the upstream that this one takes the place of, where connections to its peers are as good as before;
     /// else a new one.
-    fn group(&mut self, upstream: &Upstream, before: &[Arc<Cluster>]) -> u64 {
+    fn group(&mut self, upstream: &Upstream, material: Option<&Material>, before: &[Arc<Cluster>]) -> u64 {
         let dialled = |u: &Upstream| (u.name.clone(), u.http2, u.tls.clone(), u.timeouts);
         let same = self.settings.upstreams.iter().position(|old| dialled(old) == dialled(upstream));
-        if let Some(cluster) = same.and_then(|at| before.get(at)) {
+        if let Some(cluster) = same.and_then(|at| before.get(at)).filter(|old| is_of(old, material)) {
             return cluster.group;
         }
+        self.new_group()
+    }
+
+    pub(super) const fn new_group(&mut self) -> u64 {
         self.next_group += 1;
         self.next_group - 1
     }
@@ -174,7 +188,7 @@ impl Reloader {
         Ok(Arc::new(log))
     }
 
-    fn put_in_force(&mut self, settings: Settings, next: State) {
+    pub(super) fn put_in_force(&mut self, settings: Settings, next: State) {
         let limits = &settings.limits;
         if (limits.client_idle, limits.head_read_timeout)
             != (self.settings.limits.client_idle, self.settings.limits.head_read_timeout)
@@ -186,6 +200,11 @@ impl Reloader {
         self.clusters.send_replace(clusters);
         self.settings = settings;
     }
+}
+
+/// Whether a cluster's TLS is made of this.
+fn is_of(cluster: &Cluster, material: Option<&Material>) -> bool {
+    cluster.material().map(|m| m.digest) == material.map(|m| m.digest)
 }
 
 /// The labels of a configuration's metrics: its routes, and its upstreams with their peers.

@@ -1,4 +1,4 @@
-//! The services Pingora runs: the apps feed, the resolver, the health checks, the admin pages, the app profiles API, and the gateway itself.
+//! The services Pingora runs: the apps feed, the resolver, the health checks, the watch over certificates, the admin pages, the app profiles API, and the gateway itself.
 
 use std::net::TcpListener;
 use std::os::fd::IntoRawFd as _;
@@ -9,12 +9,13 @@ use async_trait::async_trait;
 use pingora::server::{ListenFds, ShutdownWatch};
 use pingora::services::background::BackgroundService;
 use pingora::services::{Service, ServiceReadyNotifier};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_rustls::TlsAcceptor;
 use tracing::error;
 
 use super::preflight::Reserved;
 use crate::apps::feed::Feed;
+use crate::certificates::Watcher;
 use crate::profiles::{self, Api};
 use crate::upstream::{Cluster, health, resolve};
 
@@ -60,6 +61,30 @@ pub struct HealthService(pub watch::Receiver<Vec<Arc<Cluster>>>);
 impl BackgroundService for HealthService {
     async fn start(&self, shutdown: ShutdownWatch) {
         health::run(self.0.clone(), shutdown).await;
+    }
+}
+
+/// Watches certificates.
+pub struct CertificatesService {
+    watcher: Mutex<Option<Watcher>>,
+    asked: Arc<Notify>,
+}
+
+impl CertificatesService {
+    /// Runs `watcher`, once; it looks at once when it is `asked`.
+    #[must_use]
+    pub const fn new(watcher: Watcher, asked: Arc<Notify>) -> Self {
+        Self { watcher: Mutex::new(Some(watcher)), asked }
+    }
+}
+
+#[async_trait]
+impl BackgroundService for CertificatesService {
+    async fn start(&self, shutdown: ShutdownWatch) {
+        let watcher = self.watcher.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(watcher) = watcher {
+            watcher.run(Arc::clone(&self.asked), shutdown).await;
+        }
     }
 }
 

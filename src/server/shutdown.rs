@@ -106,6 +106,7 @@ impl Received {
                 _ = self.interrupt.recv() => return Stop::AtOnce,
                 _ = self.user1.recv() => reloader.reopen_logs(),
                 _ = self.hangup.recv() => reloader.reload().await,
+                Some(renewal) = reloader.renewals.recv() => reloader.renew(renewal).await,
                 _ = self.quit.recv() => warn!("SIGQUIT: handing over to a new process is not supported yet"),
             }
         }

@@ -115,6 +115,11 @@ impl Metrics {
         self.upstreams.retried(upstream);
     }
 
+    /// An attempt to forward a request would be repeated, but for the budget.
+    pub fn retry_refused(&self, upstream: usize) {
+        self.upstreams.retry_refused(upstream);
+    }
+
     /// A request of the app profiles API was answered. `call` is one of a few words.
     pub fn profiles_answered(&self, call: &'static str, status: u16) {
         self.families.profiles_requests.with_label_values(&[call, &status.to_string()]).inc();

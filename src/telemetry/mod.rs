@@ -4,6 +4,7 @@
 //! map or waits for a lock or a disk. No query string, token or secret passes through this room.
 
 pub mod access_log;
+mod certificates;
 mod connections;
 mod families;
 mod feed;
@@ -17,6 +18,7 @@ mod requests;
 mod upstreams;
 
 pub use access_log::AccessLog;
+pub use certificates::CertificateReload;
 pub use connections::{ListenerSeries, Open, Refusal};
 pub use line::Entry;
 pub use metrics::Metrics;

@@ -51,6 +51,7 @@ pub struct Upstreams(Box<[UpstreamSeries]>);
 struct UpstreamSeries {
     duration: Histogram,
     retries: IntCounter,
+    retries_refused: IntCounter,
     /// By peer, then by outcome.
     attempts: Box<[Box<[IntCounter]>]>,
     /// By peer.
@@ -85,6 +86,13 @@ impl Upstreams {
             series.retries.inc();
         }
     }
+
+    /// Counts an attempt that the budget kept from being repeated.
+    pub fn retry_refused(&self, upstream: usize) {
+        if let Some(series) = self.0.get(upstream) {
+            series.retries_refused.inc();
+        }
+    }
 }
 
 impl UpstreamSeries {
@@ -96,6 +104,7 @@ impl UpstreamSeries {
         Self {
             duration: families.seconds.with_label_values(&[name]),
             retries: families.retries.with_label_values(&[name]),
+            retries_refused: families.retries_refused.with_label_values(&[name]),
             attempts: peers.iter().map(attempts).collect(),
             healthy: peers.iter().map(|peer| families.healthy.with_label_values(&[name, peer])).collect(),
         }

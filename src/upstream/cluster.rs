@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use pingora::upstreams::peer::HttpPeer;
+use tokio::time::Instant;
 
 use super::balance::{Ask, Balance};
 use super::budget::Budget;
 use super::ejection::{Ejections, Sign};
 use super::load::Carried;
 use super::peer::{Dial, Peer};
+use super::tls::Material;
 use crate::config::settings;
 use crate::error::StartError;
 
@@ -27,6 +29,8 @@ pub struct Cluster {
     ejections: Option<Ejections>,
     peers: Vec<Peer>,
     balance: Balance,
+    tls: Option<settings::UpstreamTls>,
+    dial: Arc<Dial>,
 }
 
 /// A request's turn and the peers it has tried, so that a retry goes elsewhere. Upstreams with more than 128 peers
@@ -63,10 +67,17 @@ impl Cluster {
     /// Builds an upstream; `group` tells it from all others.
     ///
     /// # Errors
-    /// See [`Dial::new`].
+    /// See [`Material::read`].
     pub fn new(upstream: &settings::Upstream, group: u64) -> Result<Self, StartError> {
-        let dial = Arc::new(Dial::new(upstream, group)?);
-        Ok(Self {
+        let material = upstream.tls.as_ref().map(Material::read).transpose()?;
+        Ok(Self::with(upstream, group, material))
+    }
+
+    /// The same, of TLS material that was read already; `None` where the upstream has no TLS.
+    #[must_use]
+    pub fn with(upstream: &settings::Upstream, group: u64, material: Option<Material>) -> Self {
+        let dial = Arc::new(Dial::new(upstream, group, material));
+        Self {
             name: upstream.name.clone(),
             retries: upstream.retries,
             group,
@@ -75,7 +86,21 @@ impl Cluster {
             ejections: upstream.ejection.map(|rules| Ejections::new(rules, upstream.peers.len())),
             peers: upstream.peers.iter().map(|p| Peer::new(&p.address, Arc::clone(&dial))).collect(),
             balance: Balance::new(upstream),
-        })
+            tls: upstream.tls.clone(),
+            dial,
+        }
+    }
+
+    /// Where its TLS material is read from; `None`: it has no TLS.
+    #[must_use]
+    pub const fn tls(&self) -> Option<&settings::UpstreamTls> {
+        self.tls.as_ref()
+    }
+
+    /// What its TLS is made of.
+    #[must_use]
+    pub fn material(&self) -> Option<&Material> {
+        self.dial.material()
     }
 
     /// All peers.
@@ -107,6 +132,12 @@ impl Cluster {
         if let Some(ejections) = &self.ejections {
             ejections.record(self, peer, sign);
         }
+    }
+
+    /// When the ejection of a peer ends; `None`: it isn't ejected.
+    #[must_use]
+    pub fn ejected_until(&self, peer: usize) -> Option<Instant> {
+        self.ejections.as_ref()?.until(peer)
     }
 
     /// Puts ejected peers back in time, for ever.

@@ -10,5 +10,6 @@ pub mod load;
 pub mod peer;
 pub mod resolve;
 pub mod standing;
+pub mod tls;
 
 pub use cluster::{Choice, Cluster, Tried};

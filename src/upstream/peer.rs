@@ -4,17 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use pingora::protocols::ALPN;
 use pingora::upstreams::peer::HttpPeer;
-use pingora::utils::tls::{CertKey, WrappedX509, parse_x509};
-use rustls_pki_types::PrivateKeyDer;
-use rustls_pki_types::pem::PemObject as _;
 
 use super::load::Load;
 use super::standing::Standing;
+use super::tls::Material;
 use crate::config::settings;
-use crate::error::StartError;
 
 /// What connections to all peers of an upstream have in common.
 #[derive(Clone)]
@@ -31,31 +28,26 @@ pub struct Dial {
 struct Tls {
     sni: String,
     verify: bool,
-    ca: Option<Arc<[WrappedX509]>>,
-    identity: Option<Arc<CertKey>>,
+    material: Material,
 }
 
 /// Streams on one HTTP/2 connection to a peer.
 const H2_STREAMS: usize = 100;
 
 impl Dial {
-    /// Reads the certificate authorities and the client certificate, if any.
-    ///
-    /// # Errors
-    /// A file that was good when the configuration was checked is not any more.
-    pub fn new(upstream: &settings::Upstream, group: u64) -> Result<Self, StartError> {
-        let tls = match &upstream.tls {
-            None => None,
-            Some(tls) => Some(Tls {
-                sni: tls.sni.clone(),
-                verify: tls.verify,
-                ca: tls.ca.as_deref().map(crate::pem::read_certificates).transpose()?.map(|certs| {
-                    certs.into_iter().map(|der| WrappedX509::new(der.to_vec(), parse_x509)).collect::<Arc<[_]>>()
-                }),
-                identity: tls.identity.as_ref().map(read_identity).transpose()?.map(Arc::new),
-            }),
-        };
-        Ok(Self { timeouts: upstream.timeouts, http2: upstream.http2, tls, group })
+    /// `material` is what the upstream's TLS is made of, where it has any. Were it missing, its peers would be verified by
+    /// the system's authorities, never spoken to in the clear.
+    #[must_use]
+    pub fn new(upstream: &settings::Upstream, group: u64, material: Option<Material>) -> Self {
+        let material = material.unwrap_or_default();
+        let tls = upstream.tls.as_ref().map(|tls| Tls { sni: tls.sni.clone(), verify: tls.verify, material });
+        Self { timeouts: upstream.timeouts, http2: upstream.http2, tls, group }
+    }
+
+    /// What its TLS is made of.
+    #[must_use]
+    pub fn material(&self) -> Option<&Material> {
+        self.tls.as_ref().map(|tls| &tls.material)
     }
 
     fn target(&self, address: SocketAddr) -> HttpPeer {
@@ -75,18 +67,11 @@ impl Dial {
         if let Some(tls) = &self.tls {
             options.verify_cert = tls.verify;
             options.verify_hostname = tls.verify;
-            options.ca.clone_from(&tls.ca);
-            peer.client_cert_key.clone_from(&tls.identity);
+            options.ca.clone_from(&tls.material.ca);
+            peer.client_cert_key.clone_from(&tls.material.identity);
         }
         peer
     }
-}
-
-fn read_identity(files: &settings::ClientIdentity) -> Result<CertKey, StartError> {
-    let chain = crate::pem::read_certificates(&files.cert)?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|e| StartError::file(&files.key, &e))?;
-    // In the form that Pingora passes on, its kind is told from its bytes.
-    Ok(CertKey::new(chain.iter().map(|der| der.to_vec()).collect(), key.secret_der().to_vec()))
 }
 
 /// A peer. Reading it takes no lock; the resolver swaps its addresses.
@@ -97,6 +82,8 @@ pub struct Peer {
     pub load: Load,
     /// Whether it is in use.
     pub standing: Standing,
+    /// What its last bad check found.
+    fault: ArcSwapOption<String>,
     targets: ArcSwap<Vec<HttpPeer>>,
     next: AtomicUsize,
     dial: Arc<Dial>,
@@ -112,6 +99,7 @@ impl Peer {
             address: address.to_owned(),
             load: Load::default(),
             standing: Standing::default(),
+            fault: ArcSwapOption::empty(),
             targets: ArcSwap::from_pointee(targets),
             next: AtomicUsize::new(0),
             dial,
@@ -140,6 +128,17 @@ impl Peer {
     #[must_use]
     pub fn is_tls(&self) -> bool {
         self.dial.tls.is_some()
+    }
+
+    /// The fault that made it unhealthy.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        self.fault.load().as_deref().cloned()
+    }
+
+    /// Notes a fault that is found while it is unhealthy, or makes it so.
+    pub fn found(&self, fault: Option<String>) {
+        self.fault.store(fault.map(Arc::new));
     }
 
     /// Whether a request may go there: it is in use, and has an address.

@@ -3,6 +3,8 @@
 //! The system's resolver doesn't tell how long an answer holds, so names are asked again at a fixed pace. A name
 //! that fails to resolve keeps its last addresses: a resolver that is down must not take the upstream with it.
 
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,7 +36,7 @@ fn follow_all(cluster: &Arc<Cluster>) -> JoinSet<()> {
     for index in 0..cluster.peers().len() {
         let cluster = Arc::clone(cluster);
         if cluster.peers().get(index).is_some_and(|p| !p.is_literal()) {
-            tasks.spawn(async move { follow(&cluster, index).await });
+            tasks.spawn(async move { follow(&cluster, index, look_up).await });
         }
     }
     tasks
@@ -47,7 +49,8 @@ pub async fn prepare(cluster: &Cluster, before: &[Arc<Cluster>]) {
     let known = || before.iter().filter(|old| old.name == cluster.name).flat_map(|old| old.peers());
     for peer in cluster.peers().iter().filter(|_| cluster.health_check.is_some()) {
         // Until a check says otherwise.
-        if known().any(|old| old.address == peer.address && old.standing.is_out(Out::Unhealthy)) {
+        if let Some(old) = known().find(|old| old.address == peer.address && old.standing.is_out(Out::Unhealthy)) {
+            peer.found(old.fault());
             peer.standing.take_out(Out::Unhealthy);
         }
     }
@@ -59,22 +62,30 @@ pub async fn prepare(cluster: &Cluster, before: &[Arc<Cluster>]) {
             None => unknown.push(peer),
         }
     }
-    let look_up = join_all(unknown.into_iter().map(|peer| async {
-        if let Ok(addresses) = tokio::net::lookup_host(&peer.address).await {
-            peer.resolved(addresses.collect());
+    let looked_up = join_all(unknown.into_iter().map(|peer| async {
+        if let Ok(addresses) = look_up(peer.address.clone()).await {
+            peer.resolved(addresses);
         }
     }));
-    let _ = tokio::time::timeout(FIRST_LOOK, look_up).await;
+    let _ = tokio::time::timeout(FIRST_LOOK, looked_up).await;
 }
 
-async fn follow(cluster: &Cluster, index: usize) {
+/// Asks the system's resolver.
+async fn look_up(address: String) -> io::Result<Vec<SocketAddr>> {
+    Ok(tokio::net::lookup_host(address).await?.collect())
+}
+
+/// Asks `look_up` for the addresses of one peer, for ever.
+async fn follow<L>(cluster: &Cluster, index: usize, mut look_up: impl FnMut(String) -> L)
+where
+    L: Future<Output = io::Result<Vec<SocketAddr>>>,
+{
     let Some(peer) = cluster.peers().get(index) else { return };
     let mut failing = false;
     loop {
-        match tokio::net::lookup_host(&peer.address).await {
+        match look_up(peer.address.clone()).await {
             Ok(addresses) => {
                 failing = false;
-                let addresses: Vec<_> = addresses.collect();
                 let count = addresses.len();
                 if count > 0 && peer.resolved(addresses) {
                     info!(upstream = cluster.name, peer = peer.address, addresses = count, "peer resolved");
@@ -89,3 +100,6 @@ async fn follow(cluster: &Cluster, index: usize) {
         tokio::time::sleep(if peer.is_resolved() { EVERY } else { UNRESOLVED_EVERY }).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

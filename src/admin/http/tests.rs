@@ -42,6 +42,8 @@ impl Admin {
             tell_peers: Arc::new(|| ()),
             ready: Arc::new(move || if asked.load(Ordering::SeqCst) { Ok(()) } else { Err(why.to_owned()) }),
             about: Arc::new(ArcSwap::from_pointee(About::new(&settings, &file))),
+            certificates: Board::default(),
+            clusters: Arc::new(Vec::new),
         };
         let (stop, stopping) = watch::channel(false);
         let (loaded, is_loaded) = oneshot::channel();

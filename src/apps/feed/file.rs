@@ -4,8 +4,6 @@
 //! read. A file that is still being written is left alone for a moment, and one that was written so shortly before
 //! it was read that a later write could bear the same times is read once more. A broken file changes nothing.
 
-mod stamp;
-
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
@@ -18,13 +16,13 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use self::stamp::Stamp;
 use super::driver::stopped;
 use super::report::Report;
 use super::status::LastLoad;
 use super::words::{Alarm, Change, Phase, ReloadCause};
 use crate::apps::{Apps, DocId};
 use crate::apps::{json, list};
+use crate::stamp::Stamp;
 
 /// Between two looks.
 const TICK: Duration = Duration::from_millis(250);

@@ -4,6 +4,7 @@
 //! dashboards and alerts of other people depend on them, so families are added, never renamed.
 
 mod apps;
+mod certificates;
 mod connections;
 mod requests;
 mod upstreams;
@@ -14,6 +15,7 @@ use prometheus::{
 };
 
 pub use self::apps::AppsFamilies;
+pub use self::certificates::CertificateFamilies;
 pub use self::connections::ConnectionFamilies;
 pub use self::requests::RequestFamilies;
 pub use self::upstreams::UpstreamFamilies;
@@ -37,6 +39,8 @@ pub struct Families {
     pub upstreams: UpstreamFamilies,
     /// Of the apps and their source.
     pub apps: AppsFamilies,
+    /// Of certificates.
+    pub certificates: CertificateFamilies,
     /// `rtms_profiles_requests_total{call,status}`
     pub profiles_requests: IntCounterVec,
     /// `rtms_access_log_dropped_total`
@@ -58,6 +62,7 @@ impl Families {
         let connections = ConnectionFamilies::register(&mut r)?;
         let upstreams = UpstreamFamilies::register(&mut r)?;
         let apps = AppsFamilies::register(&mut r)?;
+        let certificates = CertificateFamilies::register(&mut r)?;
         let profiles = "Requests of the app profiles API answered.";
         let profiles_requests = r.counters("rtms_profiles_requests_total", profiles, &["call", "status"])?;
         let access_log_dropped = r.counter(
@@ -73,6 +78,7 @@ impl Families {
             connections,
             upstreams,
             apps,
+            certificates,
             profiles_requests,
             access_log_dropped,
             config_reloads,

@@ -51,6 +51,11 @@ impl Ledger {
         (self.peers.len() * self.rules.max_ejected as usize / 100).max(1)
     }
 
+    /// When the ejection of a peer ends.
+    pub(super) fn until(&self, peer: usize) -> Option<Instant> {
+        self.peers.get(peer)?.until
+    }
+
     /// When the next ejection ends.
     pub(super) fn next_end(&self) -> Option<Instant> {
         self.peers.iter().filter_map(|record| record.until).min()

@@ -49,6 +49,12 @@ impl Ejections {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// When the ejection of a peer ends.
+    #[must_use]
+    pub fn until(&self, peer: usize) -> Option<Instant> {
+        self.ledger().until(peer)
+    }
+
     /// Takes in how an attempt at a peer of `cluster` ended.
     pub fn record(&self, cluster: &Cluster, index: usize, sign: Sign) {
         let Some(peer) = cluster.peers().get(index) else { return };

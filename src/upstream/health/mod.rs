@@ -91,6 +91,7 @@ fn apply(upstream: &str, peer: &Peer, turn: &Turn) {
             info!(upstream, peer = peer.address, "peer is healthy again");
         }
         Turn::Unhealthy(fault) => {
+            peer.found(Some(fault.clone()));
             peer.standing.take_out(Out::Unhealthy);
             warn!(upstream, peer = peer.address, fault, "peer is unhealthy: it gets no requests");
         }

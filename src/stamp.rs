@@ -11,7 +11,7 @@ const GRANULE: Duration = Duration::from_millis(20);
 
 /// What tells a file from another one, and from itself before a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(crate) struct Stamp {
     device: u64,
     inode: u64,
     size: u64,
@@ -20,7 +20,7 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    pub(super) fn of(path: &Path) -> io::Result<Self> {
+    pub(crate) fn of(path: &Path) -> io::Result<Self> {
         let meta = fs::metadata(path)?;
         if !meta.is_file() {
             return Err(io::Error::other("not a regular file"));
@@ -35,12 +35,12 @@ impl Stamp {
     }
 
     /// Whether a write right now could go unseen. By the time of the inode: nobody can set that.
-    pub(super) fn is_young(&self, now: SystemTime) -> bool {
+    pub(crate) fn is_young(&self, now: SystemTime) -> bool {
         now.duration_since(moment(self.changed)).is_ok_and(|age| age < GRANULE)
     }
 
     /// When the file got its content or its name, in milliseconds since the epoch.
-    pub(super) fn since(&self) -> i64 {
+    pub(crate) fn since(&self) -> i64 {
         let (seconds, nanos) = self.written.max(self.changed);
         seconds * 1000 + nanos / 1_000_000
     }
