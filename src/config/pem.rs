@@ -1,6 +1,8 @@
 //! Certificates and keys: read, parsed and matched when a configuration is checked, so that nothing surprises at the
 //! first handshake.
 
+use std::time::SystemTime;
+
 use rustls::crypto::ring;
 use rustls::server::ParsedCertificate;
 use rustls::{Error, InconsistentKeys, RootCertStore, sign::CertifiedKey};
@@ -9,6 +11,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::mistakes::Check;
 use super::yaml_path::YamlPath;
+use crate::certificates::Expiry;
 
 /// A file that a key of the configuration names.
 #[derive(Clone, Copy)]
@@ -24,8 +27,13 @@ pub fn check_pair(cert: Named<'_>, key: Named<'_>, check: &mut Check) {
     let chain = certificates(cert, check);
     let private = private_key(key, check);
     let (Some(chain), Some(private)) = (chain, private) else { return };
+    let expiry = chain.first().and_then(crate::pem::not_after).map(Expiry);
     match CertifiedKey::from_der(chain, private, &ring::default_provider()) {
-        Ok(_) => {}
+        Ok(_) => {
+            if let Some(warning) = expiry.and_then(|expiry| expiry.warning(SystemTime::now())) {
+                check.warn(cert.at, &warning);
+            }
+        }
         Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
             let cert = check.show(cert.at, cert.name);
             check.refuse(key.at, format!("does not belong to the certificate {cert}; give the key it was issued for"));

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::pem::PemObject as _;
@@ -56,6 +57,13 @@ impl Authority {
         self.sign(&params)
     }
 
+    /// A certificate for a name or address that expires then.
+    pub fn expiring(&self, name: &str, at: SystemTime) -> Identity {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a sound name");
+        params.not_after = at.into();
+        self.sign(&params)
+    }
+
     fn sign(&self, params: &CertificateParams) -> Identity {
         let key = KeyPair::generate().expect("a key");
         let cert = params.signed_by(&key, &self.issuer).expect("a certificate");
@@ -101,8 +109,16 @@ impl<'a> Handshake<'a> {
     /// What broke the handshake off. A server that refuses a client certificate under TLS 1.3 does so after the
     /// client's last word, so this reads on until the server's first answer to it.
     pub async fn connect(self, address: SocketAddr) -> Result<(Client, String), String> {
+        Self::connect_as(Arc::new(self.config()), address).await
+    }
+
+    /// Connects as a client that was made before, and keeps its sessions.
+    ///
+    /// # Errors
+    /// See [`Handshake::connect`].
+    pub async fn connect_as(config: Arc<ClientConfig>, address: SocketAddr) -> Result<(Client, String), String> {
         let name = ServerName::from(address.ip());
-        let mut tls = ClientConnection::new(Arc::new(self.config()), name).map_err(|e| e.to_string())?;
+        let mut tls = ClientConnection::new(config, name).map_err(|e| e.to_string())?;
         let mut tcp = TcpStream::connect(address).await.map_err(|e| e.to_string())?;
         let mut first = self.before;
         tls.write_tls(&mut first).map_err(|e| e.to_string())?;
@@ -114,7 +130,8 @@ impl<'a> Handshake<'a> {
         Ok((Client::over(ours, address), protocol))
     }
 
-    fn config(&self) -> ClientConfig {
+    /// The client that this makes.
+    pub fn config(&self) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         roots.add(certificate(self.authority.pem())).expect("an authority's certificate");
         let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -37,6 +37,8 @@ const FAMILIES: &[&str] = &[
     "rtms_apps_weak",
     "rtms_auth_duration_seconds",
     "rtms_build_info",
+    "rtms_certificate_expiry_timestamp_seconds",
+    "rtms_certificate_reloads_total",
     "rtms_config_reloads_total",
     "rtms_connections",
     "rtms_connections_refused_total",
@@ -51,6 +53,7 @@ const FAMILIES: &[&str] = &[
     "rtms_upstream_duration_seconds",
     "rtms_upstream_peer_healthy",
     "rtms_upstream_requests_total",
+    "rtms_upstream_retries_refused_total",
     "rtms_upstream_retries_total",
 ];
 
@@ -60,6 +63,7 @@ fn the_families_are_those_that_users_rely_on() {
     assert_eq!(metrics.names().collect::<BTreeSet<_>>(), FAMILIES.iter().copied().collect());
     // A first scrape shows all of them, so that a query on a quiet gateway finds something.
     let _ = metrics.listener("0.0.0.0:8080");
+    metrics.certificate_expires("listeners[0]", Some(1_800_000_000));
     let text = text(&metrics);
     for name in metrics.names() {
         assert!(text.contains(&format!("# TYPE {name} ")), "{name}");
