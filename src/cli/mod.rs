@@ -104,6 +104,9 @@ fn run(file: &Path) -> ExitCode {
 fn check(file: &Path) -> ExitCode {
     match config::load(file, &environment) {
         Ok(loaded) if loaded.warnings.is_empty() => {
+            for advice in &loaded.advice {
+                let _ = writeln!(std::io::stderr(), "{advice}");
+            }
             let _ = writeln!(std::io::stdout(), "{}: good", file.display());
             ExitCode::SUCCESS
         }

@@ -96,6 +96,7 @@ pub struct Check {
     file: PathBuf,
     found: Vec<(YamlPath, String)>,
     warnings: Vec<Mistake>,
+    advice: Vec<Mistake>,
     /// Scalars that environment variables went into, as they stand in the file.
     written: HashMap<YamlPath, String>,
 }
@@ -104,7 +105,13 @@ impl Check {
     /// Nothing found yet in this configuration file.
     #[must_use]
     pub fn new(file: &Path) -> Self {
-        Self { file: file.to_owned(), found: Vec::new(), warnings: Vec::new(), written: HashMap::new() }
+        Self {
+            file: file.to_owned(),
+            found: Vec::new(),
+            warnings: Vec::new(),
+            advice: Vec::new(),
+            written: HashMap::new(),
+        }
     }
 
     /// Notes a mistake.
@@ -122,6 +129,16 @@ impl Check {
     /// Notes something that doesn't keep the gateway from starting.
     pub fn warn(&mut self, at: &YamlPath, problem: &str) {
         self.warnings.push(Mistake::new(&self.file, &at.to_string(), problem));
+    }
+
+    /// Notes something that is good today, but won't be for long.
+    pub fn advise(&mut self, at: &YamlPath, problem: &str) {
+        self.advice.push(Mistake::new(&self.file, &at.to_string(), problem));
+    }
+
+    /// What was advised.
+    pub fn take_advice(&mut self) -> Vec<Mistake> {
+        std::mem::take(&mut self.advice)
     }
 
     /// Notes what is wrong with another file, which doesn't keep the gateway from starting.

@@ -96,6 +96,8 @@ pub struct Loaded {
     /// What is wrong with the apps file: the gateway starts all the same, but not ready or with unusable apps. A check
     /// treats these as mistakes.
     pub warnings: Mistakes,
+    /// Certificates that have expired or will before long. A check tells of them; the running gateway logs them by itself.
+    pub advice: Mistakes,
 }
 
 /// Reads a configuration file, with the certificates and the apps file it names.
@@ -131,9 +133,10 @@ fn expanded(bytes: &[u8], path: &Path, env: Env<'_>) -> Result<(Loaded, Node), M
     let original = document.clone();
     let mut check = Check::new(path);
     let settings = read(&mut document, env, &mut check);
+    let advice = check.take_advice().into();
     let (mut mistakes, warnings) = check.finish(&original);
     match settings {
-        Some(settings) if mistakes.is_empty() => Ok((Loaded { settings, warnings: warnings.into() }, document)),
+        Some(settings) if mistakes.is_empty() => Ok((Loaded { settings, warnings: warnings.into(), advice }, document)),
         // Whatever couldn't be settled was refused; this is for the compiler.
         None if mistakes.is_empty() => Err(whole(path, "", "can't be used; see the reference")),
         _ => {

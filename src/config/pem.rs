@@ -31,7 +31,7 @@ pub fn check_pair(cert: Named<'_>, key: Named<'_>, check: &mut Check) {
     match CertifiedKey::from_der(chain, private, &ring::default_provider()) {
         Ok(_) => {
             if let Some(warning) = expiry.and_then(|expiry| expiry.warning(SystemTime::now())) {
-                check.warn(cert.at, &warning);
+                check.advise(cert.at, &warning);
             }
         }
         Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {

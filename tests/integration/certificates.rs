@@ -12,10 +12,10 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::support::client::{Client, get};
 use crate::support::gateway::{Builder, Gateway, gateway, to_peers};
@@ -48,8 +48,11 @@ async fn is_counted(gateway: &Gateway, result: &str, count: u64) {
     poll::until_true("the count", async || counted(gateway, result).await == count).await;
 }
 
+/// Whether the certificate that is shown there is one of this authority's.
 async fn shows(authority: &Authority, address: SocketAddr) -> bool {
-    Handshake::trusting(authority).connect(address).await.is_ok()
+    let client = TlsConnector::from(Arc::new(Handshake::trusting(authority).config()));
+    let stream = TcpStream::connect(address).await.unwrap();
+    poll::bounded("a handshake", client.connect(address.ip().into(), stream)).await.is_ok()
 }
 
 #[tokio::test]

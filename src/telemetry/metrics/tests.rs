@@ -22,6 +22,7 @@ fn value(metrics: &Metrics, series: &str) -> Option<f64> {
 
 const MS: Duration = Duration::from_millis(1);
 
+/// What users rely on.
 const FAMILIES: &[&str] = &[
     "rtms_access_log_dropped_total",
     "rtms_apps",
