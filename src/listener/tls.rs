@@ -1,6 +1,7 @@
 //! TLS of a listener, on rustls.
 
 use std::any::Any;
+use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -9,7 +10,9 @@ use pingora::listeners::tls::TlsSettings;
 use pingora::protocols::Stream;
 use pingora::protocols::tls::TlsRef;
 use rustls::ServerConfig;
-use rustls::server::NoServerSessionStorage;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::identity::Identity;
 use crate::error::StartError;
@@ -37,27 +40,44 @@ pub fn settings(identity: Arc<Identity>) -> Result<TlsSettings, StartError> {
 }
 
 /// The same for a listener of our own.
-///
-/// It resumes no session, so that every client is verified by the authorities in force.
-#[must_use]
-pub fn server_config(identity: Arc<Identity>) -> ServerConfig {
-    let builder = ServerConfig::builder();
-    let builder = if identity.asks_clients() {
-        builder.with_client_cert_verifier(Arc::clone(&identity) as _)
-    } else {
-        builder.with_no_client_auth()
-    };
-    let http2 = identity.offers_http2();
-    let mut config = builder.with_cert_resolver(identity);
-    let protocols: &[&[u8]] = if http2 { &[b"h2", b"http/1.1"] } else { &[b"http/1.1"] };
-    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-    config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.send_tls13_tickets = 0;
-    config
+#[derive(Clone)]
+pub struct Acceptor {
+    inner: TlsAcceptor,
+    identity: Arc<Identity>,
 }
 
-/// Looks at the certificate of every client again once it is through the handshake. Pingora keeps sessions, and gives
-/// no say in which of them are resumed: a client could come back for as long as its session is kept, whatever became
+impl Acceptor {
+    /// Accepts connections as `identity`.
+    #[must_use]
+    pub fn new(identity: Arc<Identity>) -> Self {
+        let builder = ServerConfig::builder();
+        let builder = if identity.asks_clients() {
+            builder.with_client_cert_verifier(Arc::clone(&identity) as _)
+        } else {
+            builder.with_no_client_auth()
+        };
+        let mut config = builder.with_cert_resolver(Arc::clone(&identity) as _);
+        let protocols: &[&[u8]] = if identity.offers_http2() { &[b"h2", b"http/1.1"] } else { &[b"http/1.1"] };
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        Self { inner: TlsAcceptor::from(Arc::new(config)), identity }
+    }
+
+    /// Shakes hands.
+    ///
+    /// # Errors
+    /// What broke it off; also of a client that resumed a session, and whose certificate is good no longer.
+    pub async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let stream = self.inner.accept(stream).await?;
+        if self.identity.admits(stream.get_ref().1.peer_certificates()) {
+            Ok(stream)
+        } else {
+            Err(io::Error::other("the client's certificate is good no longer"))
+        }
+    }
+}
+
+/// Looks at the certificate of every client again once it is through the handshake. rustls keeps sessions, and Pingora
+/// gives no say in which of them are resumed: a client could come back for as long as its session is kept, whatever became
 /// of the authority that vouched for it.
 struct Doorkeeper(Arc<Identity>);
 

@@ -16,10 +16,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
 use super::http::{Peer, Running};
+use crate::listener::tls::Acceptor;
 
 /// Connections at a time; more wait in the kernel.
 const CONNECTIONS: usize = 256;
@@ -36,7 +36,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// `running` though its client is gone, are finished.
 pub async fn run(
     listener: TcpListener,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Acceptor>,
     router: Router,
     running: Running,
     mut stop: watch::Receiver<bool>,

@@ -13,7 +13,6 @@ use pingora::services::background::{GenBackgroundService, background_service};
 use pingora::services::listening;
 use pingora_proxy::{HttpProxy, http_proxy};
 use tokio::sync::{Notify, mpsc, watch};
-use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
 use super::preflight::{self, PidFile};
@@ -225,7 +224,7 @@ fn profiles_service(
     socket: TcpListener,
     parts: &Parts,
 ) -> GenBackgroundService<ProfilesService> {
-    let tls = parts.identities.profiles.clone();
+    let tls = parts.identities.profiles.clone().map(tls::Acceptor::new);
     if tls.is_none() && !profiles.address.ip().is_loopback() {
         warn!(address = %profiles.address, "profiles.tls is absent: secrets travel in the clear to this address");
     }
@@ -244,7 +243,6 @@ fn profiles_service(
         metrics: Arc::clone(&parts.metrics),
         running: Running::default(),
     });
-    let tls = tls.map(|identity| TlsAcceptor::from(Arc::new(tls::server_config(identity))));
     let mut service =
         background_service("app profiles", ProfilesService::new(socket, tls, api, Arc::clone(&parts.flags.profiles)));
     service.threads = Some(1);

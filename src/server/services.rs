@@ -10,12 +10,12 @@ use pingora::server::{ListenFds, ShutdownWatch};
 use pingora::services::background::BackgroundService;
 use pingora::services::{Service, ServiceReadyNotifier};
 use tokio::sync::{Notify, watch};
-use tokio_rustls::TlsAcceptor;
 use tracing::error;
 
 use super::preflight::Reserved;
 use crate::apps::feed::Feed;
 use crate::certificates::Watcher;
+use crate::listener::tls::Acceptor;
 use crate::profiles::{self, Api};
 use crate::upstream::{Cluster, health, resolve};
 
@@ -120,7 +120,7 @@ impl BackgroundService for AdminService {
 /// The app profiles API, and what its store must have kept going.
 pub struct ProfilesService {
     listener: Mutex<Option<TcpListener>>,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Acceptor>,
     api: Arc<Api>,
     serving: Arc<AtomicBool>,
 }
@@ -128,7 +128,7 @@ pub struct ProfilesService {
 impl ProfilesService {
     /// Serves `api` on a socket that listens already; `serving` is set while there may be calls to finish.
     #[must_use]
-    pub const fn new(listener: TcpListener, tls: Option<TlsAcceptor>, api: Arc<Api>, serving: Arc<AtomicBool>) -> Self {
+    pub const fn new(listener: TcpListener, tls: Option<Acceptor>, api: Arc<Api>, serving: Arc<AtomicBool>) -> Self {
         Self { listener: Mutex::new(Some(listener)), tls, api, serving }
     }
 }

@@ -2,28 +2,26 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use nix::sys::signal::Signal;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
-use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt as _;
-use tokio::net::{TcpListener, TcpStream};
+use rustls::ClientConfig;
+use serde_json::json;
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tokio_rustls::TlsConnector;
 
-use crate::support::client::{Client, get};
-use crate::support::gateway::{Builder, Gateway, gateway, to_peers};
+use crate::support::client::{Client, Request, get};
+use crate::support::gateway::profiles::call;
+use crate::support::gateway::{Builder, Gateway, gateway};
 use crate::support::h2::H2;
 use crate::support::tls::{Authority, Handshake, Identity};
-use crate::support::upstream::{SUCCESS, Upstream};
-use crate::support::wire::Reader;
+use crate::support::upstream::Upstream;
 use crate::support::{APP, plain, poll, tokens};
+
+mod upstreams;
 
 /// A look is a second away at most; the rest is for a slow machine.
 const NOTICED: Duration = Duration::from_secs(4);
@@ -163,6 +161,39 @@ async fn a_hundred_rotations_fail_no_request_and_leave_nothing_behind() {
     .await;
 }
 
+/// A client isn't served any more, whether it resumes a session or not.
+async fn is_not_served(client: &Arc<ClientConfig>, address: SocketAddr, ask: &Request) {
+    for _ in 0..4 {
+        if let Ok((mut resumed, _)) = Handshake::connect_as(Arc::clone(client), address).await {
+            let bytes = ask.bytes(resumed.host());
+            resumed.send(&bytes).await;
+            assert!(resumed.response().await.is_none());
+        }
+    }
+}
+
+#[tokio::test]
+async fn callers_of_the_app_profiles_api_are_verified_alike() {
+    let (upstream, servers) = (Upstream::start().await, Authority::new("servers"));
+    let (old, new) = (Authority::new("old callers"), Authority::new("new callers"));
+    let builder = with_identity(gateway(&upstream).customer().profiles(), "/profiles", &servers.identity("127.0.0.1"));
+    let auth = json!({ "ca": "clients.pem", "mode": "require" });
+    let gateway = builder.file("clients.pem", old.pem()).set("/profiles/tls/client_auth", auth).start().await;
+    let [member, fresh] = [&old, &new].map(|authority| authority.identity("operator"));
+    let ask = call("GET", "apps");
+    let client = Arc::new(Handshake::trusting(&servers).identity(&member).config());
+    for _ in 0..2 {
+        let (mut admitted, _) = Handshake::connect_as(Arc::clone(&client), gateway.profiles()).await.unwrap();
+        assert_eq!(admitted.ask(&ask).await.status, 200);
+    }
+    write(&gateway, "clients.pem", new.pem());
+    is_counted(&gateway, "ok", 1).await;
+    is_not_served(&client, gateway.profiles(), &ask).await;
+    let handshake = Handshake::trusting(&servers).identity(&fresh);
+    let (mut admitted, _) = handshake.connect(gateway.profiles()).await.unwrap();
+    assert_eq!(admitted.ask(&ask).await.status, 200);
+}
+
 #[tokio::test]
 async fn clients_are_verified_by_the_new_authorities_also_those_that_resume_a_session() {
     let (upstream, servers) = (Upstream::start().await, Authority::new("servers"));
@@ -181,15 +212,7 @@ async fn clients_are_verified_by_the_new_authorities_also_those_that_resume_a_se
 
     write(&gateway, "clients.pem", new.pem());
     is_counted(&gateway, "ok", 1).await;
-    // Whether its session is resumed or not: it isn't served.
-    for _ in 0..4 {
-        let connected = Handshake::connect_as(Arc::clone(&client), gateway.address()).await;
-        if let Ok((mut resumed, _)) = connected {
-            let bytes = ask.bytes(resumed.host());
-            resumed.send(&bytes).await;
-            assert!(resumed.response().await.is_none());
-        }
-    }
+    is_not_served(&client, gateway.address(), &ask).await;
     assert!(Handshake::trusting(&servers).identity(&member).connect(gateway.address()).await.is_err());
     let (mut admitted, _) =
         Handshake::trusting(&servers).identity(&fresh).connect(gateway.address()).await.expect("the new authority's");
@@ -209,125 +232,6 @@ async fn the_app_profiles_api_shows_its_new_certificate() {
     poll::within(NOTICED, "the new certificate", async || shows(&new, gateway.profiles()).await.then_some(())).await;
     let metrics = gateway.metrics().await;
     assert!(metrics.has("rtms_certificate_expiry_timestamp_seconds", &[("certificate", "profiles")]));
-}
-
-/// A TLS upstream that asks for client certificates and notes whose came on each request; stops when dropped.
-struct Guarded {
-    address: SocketAddr,
-    seen: Arc<Mutex<Vec<Vec<u8>>>>,
-    task: JoinHandle<()>,
-}
-
-impl Guarded {
-    async fn start(identity: &Identity, clients: &[&Authority]) -> Self {
-        let mut roots = RootCertStore::empty();
-        for authority in clients {
-            roots.add(der(authority.pem())).unwrap();
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier =
-            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build().unwrap();
-        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
-        let config = config.with_client_cert_verifier(verifier).with_single_cert(vec![der(&identity.cert)], key);
-        let acceptor = TlsAcceptor::from(Arc::new(config.unwrap()));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (address, seen) = (listener.local_addr().unwrap(), Arc::default());
-        let task = tokio::spawn(accept(listener, acceptor, Arc::clone(&seen)));
-        Self { address, seen, task }
-    }
-
-    fn last(&self) -> Option<Vec<u8>> {
-        self.seen.lock().unwrap().last().cloned()
-    }
-}
-
-impl Drop for Guarded {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-async fn accept(listener: TcpListener, acceptor: TlsAcceptor, seen: Arc<Mutex<Vec<Vec<u8>>>>) {
-    while let Ok((stream, _)) = listener.accept().await {
-        let (acceptor, seen) = (acceptor.clone(), Arc::clone(&seen));
-        tokio::spawn(async move {
-            let Ok(stream) = acceptor.accept(stream).await else { return };
-            let client = stream.get_ref().1.peer_certificates().unwrap()[0].to_vec();
-            let mut reader = Reader::new(stream);
-            while let Ok(Some(_)) = reader.head().await {
-                seen.lock().unwrap().push(client.clone());
-                let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{SUCCESS}", SUCCESS.len());
-                if reader.io().write_all(answer.as_bytes()).await.is_err() {
-                    return;
-                }
-            }
-        });
-    }
-}
-
-fn der(pem: &str) -> CertificateDer<'static> {
-    CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
-}
-
-async fn towards(upstream: &Guarded, ca: &Authority, client: &Identity) -> Gateway {
-    let tls = json!({ "sni": "rtms.test", "ca": "ca.pem", "cert": "client.pem", "key": "client.key" });
-    let files = [("ca.pem", ca.pem()), ("client.pem", &client.cert), ("client.key", &client.key)];
-    let builder = to_peers(&[upstream.address]).customer().set("/upstreams/rtms/tls", tls);
-    files.into_iter().fold(builder, |builder, (name, text)| builder.file(name, text)).start().await
-}
-
-#[tokio::test]
-async fn an_upstream_sees_the_new_client_certificate_and_nothing_else_of_the_configuration_changes() {
-    let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
-    let upstream = Guarded::start(&servers.identity("rtms.test"), &[&clients]).await;
-    let [first, second, third] = ["one", "two", "three"].map(|name| clients.identity(name));
-    let gateway = towards(&upstream, &servers, &first).await;
-    let good = (200, "0".to_owned());
-    assert_eq!(gateway.verdict(APP, &tokens::good()).await, good);
-    assert_eq!(upstream.last(), Some(der(&first.cert).to_vec()));
-
-    let file = gateway.dir().join("gateway.yaml");
-    let mut config: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
-    config["auth"] = json!({ "rejection": "sdk" });
-    fs::write(&file, config.to_string()).unwrap();
-    write(&gateway, "client.key", &second.key);
-    write(&gateway, "client.pem", &second.cert);
-    poll::within(NOTICED, "the new certificate", async || {
-        assert_eq!(gateway.verdict(APP, &tokens::good()).await, good);
-        (upstream.last() == Some(der(&second.cert).to_vec())).then_some(())
-    })
-    .await;
-    assert_eq!(gateway.ask(&get(plain(APP))).await.verdict(), (401, "39".into()), "the edit waits for its reload");
-    is_counted(&gateway, "ok", 1).await;
-    for _ in 0..8 {
-        assert_eq!(gateway.verdict(APP, &tokens::good()).await, good);
-        assert_eq!(upstream.last(), Some(der(&second.cert).to_vec()), "no connection of before is used again");
-    }
-
-    write(&gateway, "client.pem", &third.cert);
-    is_counted(&gateway, "invalid", 1).await;
-    assert_eq!(gateway.verdict(APP, &tokens::good()).await, good);
-    assert_eq!(upstream.last(), Some(der(&second.cert).to_vec()));
-    write(&gateway, "client.key", &third.key);
-    gateway.signal(Signal::SIGHUP);
-    poll::until_true("the reload", async || gateway.ask(&get(plain(APP))).await.verdict() == (200, "39".into())).await;
-    assert_eq!(gateway.verdict(APP, &tokens::good()).await, good);
-    assert_eq!(upstream.last(), Some(der(&third.cert).to_vec()), "by the reload itself");
-}
-
-#[tokio::test]
-async fn an_upstream_is_verified_by_the_new_authorities() {
-    let (servers, strangers, clients) =
-        (Authority::new("servers"), Authority::new("strangers"), Authority::new("clients"));
-    let upstream = Guarded::start(&servers.identity("rtms.test"), &[&clients]).await;
-    let gateway = towards(&upstream, &servers, &clients.identity("one")).await;
-    let verdict = async || gateway.verdict(APP, &tokens::good()).await.0;
-    assert_eq!(verdict().await, 200);
-    write(&gateway, "ca.pem", strangers.pem());
-    poll::within(NOTICED, "a refused upstream", async || (verdict().await == 502).then_some(())).await;
-    write(&gateway, "ca.pem", servers.pem());
-    poll::within(NOTICED, "a good upstream", async || (verdict().await == 200).then_some(())).await;
 }
 
 #[tokio::test]
