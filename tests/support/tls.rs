@@ -109,7 +109,8 @@ impl<'a> Handshake<'a> {
     /// What broke the handshake off. A server that refuses a client certificate under TLS 1.3 does so after the
     /// client's last word, so this reads on until the server's first answer to it.
     pub async fn connect(self, address: SocketAddr) -> Result<(Client, String), String> {
-        Self::connect_as(Arc::new(self.config()), address).await
+        let config = Arc::new(self.config());
+        Self::speak(config, self.before, address).await
     }
 
     /// Connects as a client that was made before, and keeps its sessions.
@@ -117,10 +118,17 @@ impl<'a> Handshake<'a> {
     /// # Errors
     /// See [`Handshake::connect`].
     pub async fn connect_as(config: Arc<ClientConfig>, address: SocketAddr) -> Result<(Client, String), String> {
+        Self::speak(config, Vec::new(), address).await
+    }
+
+    async fn speak(
+        config: Arc<ClientConfig>,
+        mut first: Vec<u8>,
+        address: SocketAddr,
+    ) -> Result<(Client, String), String> {
         let name = ServerName::from(address.ip());
         let mut tls = ClientConnection::new(config, name).map_err(|e| e.to_string())?;
         let mut tcp = TcpStream::connect(address).await.map_err(|e| e.to_string())?;
-        let mut first = self.before;
         tls.write_tls(&mut first).map_err(|e| e.to_string())?;
         tcp.write_all(&first).await.map_err(|e| e.to_string())?;
         poll::bounded("a handshake", handshake(&mut tcp, &mut tls)).await?;
