@@ -15,6 +15,8 @@ const MOST_HEADER_BYTES: u64 = 1 << 20;
 const LEAST_RATE: f64 = 0.001;
 const MOST_RATE: f64 = 1e6;
 const MOST_BURST: u64 = 1_000_000;
+/// The most that may be had at a time.
+const MOST_AT_ONCE: u64 = 1_000_000;
 
 /// Sizes and times a client may use.
 #[derive(Clone, Deserialize, JsonSchema, Serialize)]
@@ -38,6 +40,18 @@ pub struct Limits {
     /// `Retry-After`, while good requests pass. Behind `server.trusted_proxies` the address is the one they name in
     /// `X-Forwarded-For`. Absent: no limit.
     rejections_per_address: Option<RateLimit>,
+    /// Requests under way in all, streams and upgraded connections among them; one over it gets 429 with `Retry-After`
+    /// before anything of it is looked at. Absent: no limit. Example: `5000`.
+    concurrent_requests: Option<u64>,
+    /// Verified requests of one app under way, streams and upgraded connections among them; over it 429 with
+    /// `Retry-After`. Absent: no limit. Example: `500`.
+    concurrent_requests_per_app: Option<u64>,
+    /// Client connections of all listeners; one over it is closed at once, before a TLS handshake. Over 90 % of it
+    /// HTTP/1.1 connections end with their next answer, so that places turn over. Absent: no limit. Example: `20000`.
+    connections: Option<u64>,
+    /// Client connections of one address (IPv6: one network of 64 bits); one over it is closed at once, before a TLS
+    /// handshake. Those of `server.trusted_proxies` aren't counted. Absent: no limit. Example: `100`.
+    connections_per_address: Option<u64>,
 }
 
 /// A rate limit.
@@ -80,6 +94,10 @@ impl Default for Limits {
             write_timeout: Span::seconds(30),
             requests_per_app: None,
             rejections_per_address: None,
+            concurrent_requests: None,
+            concurrent_requests_per_app: None,
+            connections: None,
+            connections_per_address: None,
         }
     }
 }
@@ -99,6 +117,16 @@ impl Limits {
         let mut rate = |key: &str, limit: Option<RateLimit>| limit.and_then(|l| l.settle(&at.key(key), check));
         let requests_per_app = rate("requests_per_app", self.requests_per_app);
         let rejections_per_address = rate("rejections_per_address", self.rejections_per_address);
+        let mut at_once = |key: &str, most: Option<u64>| {
+            if most.is_some_and(|most| !(1..=MOST_AT_ONCE).contains(&most)) {
+                check.refuse(&at.key(key), "is out of range; write a number from 1 to 1000000, or take the key out");
+            }
+            most.and_then(|most| usize::try_from(most).ok())
+        };
+        let concurrent_requests = at_once("concurrent_requests", self.concurrent_requests);
+        let concurrent_requests_per_app = at_once("concurrent_requests_per_app", self.concurrent_requests_per_app);
+        let connections = at_once("connections", self.connections);
+        let connections_per_address = at_once("connections_per_address", self.connections_per_address);
         settings::Limits {
             max_header_bytes,
             max_token_bytes,
@@ -108,6 +136,10 @@ impl Limits {
             write_timeout: check.some_time(&at.key("write_timeout"), self.write_timeout),
             requests_per_app,
             rejections_per_address,
+            concurrent_requests,
+            concurrent_requests_per_app,
+            connections,
+            connections_per_address,
         }
     }
 }

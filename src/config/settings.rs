@@ -231,6 +231,14 @@ pub struct Limits {
     pub requests_per_app: Option<Rate>,
     /// Rejected requests of one address; `None`: no limit.
     pub rejections_per_address: Option<Rate>,
+    /// Requests under way; `None`: no limit.
+    pub concurrent_requests: Option<usize>,
+    /// Verified requests of one app under way; `None`: no limit.
+    pub concurrent_requests_per_app: Option<usize>,
+    /// Client connections of all listeners; `None`: no limit.
+    pub connections: Option<usize>,
+    /// Client connections of one address; `None`: no limit.
+    pub connections_per_address: Option<usize>,
 }
 
 /// Origins whose pages may read the gateway's own answers.

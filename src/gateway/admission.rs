@@ -48,7 +48,7 @@ impl State {
     /// Settings of the connection, and the request's id.
     pub(super) fn prepare(&self, session: &mut Session, ctx: &mut Context) {
         patience::head_complete(session);
-        if self.draining.load(Ordering::Relaxed) {
+        if self.draining.load(Ordering::Relaxed) || self.connections.are_scarce() {
             session.set_keepalive(None);
         }
         session.set_write_timeout(Some(self.limits.write_timeout));
@@ -196,7 +196,7 @@ fn now() -> Now {
 }
 
 /// A head as it came, for what Pingora's parsed form has lost.
-enum RawHead {
+pub(super) enum RawHead {
     /// The bytes of HTTP/1; a view, not a copy.
     Http1(Bytes),
     /// The size of HTTP/2's names and values.
@@ -204,7 +204,7 @@ enum RawHead {
 }
 
 impl RawHead {
-    fn of(session: &Session) -> Self {
+    pub(super) fn of(session: &Session) -> Self {
         if !session.is_http2() {
             return Self::Http1(session.to_h1_raw());
         }
@@ -231,7 +231,7 @@ impl RawHead {
 
     /// Whether the body's length is said in one way. Pingora lets chunks win over a length; a server behind could
     /// see it otherwise (RFC 9112 section 6.1). Any coding but `chunked` alone would be lost on the way.
-    fn has_one_length(&self, headers: &HeaderMap) -> bool {
+    pub(super) fn has_one_length(&self, headers: &HeaderMap) -> bool {
         let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
         let Some(coding) = codings.next() else { return has_plain_length(headers) };
         let beside_a_length = matches!(self, Self::Http1(bytes) if head::has(bytes, "content-length"));

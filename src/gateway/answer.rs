@@ -9,10 +9,13 @@ use pingora::http::ResponseHeader;
 use pingora_proxy::Session;
 
 use super::REQUEST_ID;
+use super::admission::RawHead;
+use super::budgets::{PLACE_AFTER, limited};
 use super::context::Context;
 use super::state::State;
 use crate::auth::rejection::{self, Form};
 use crate::reason::Reason;
+use crate::telemetry::Limit;
 
 /// An unread body is drained up to this much, and for so long; a larger one closes the connection.
 const DRAIN_BYTES: usize = 256 * 1024;
@@ -29,6 +32,31 @@ impl State {
         if ctx.awaits_continue || ctx.broken_body || !drained(session).await {
             session.set_keepalive(None);
         }
+        self.write(session, ctx, reason, form).await
+    }
+
+    /// Answers a request that came when as many as may be were under way, at once: nothing of it is looked at but where
+    /// it ends. Its connection goes on if its whole body is there already; otherwise the answer doesn't wait for it.
+    ///
+    /// # Errors
+    /// The client is gone.
+    pub(super) async fn shed(&self, session: &mut Session, ctx: &mut Context) -> Result<()> {
+        let reason = limited(ctx, Limit::ConcurrentRequests, PLACE_AFTER);
+        ctx.reason = Some(reason);
+        let unclear = ctx.awaits_continue || !RawHead::of(session).has_one_length(&session.req_header().headers);
+        let done = !unclear && tokio::time::timeout(Duration::ZERO, drained(session)).await.unwrap_or(false);
+        if !done {
+            session.set_keepalive(None);
+        }
+        self.write(session, ctx, reason, self.default_form).await?;
+        if !(done || unclear) {
+            // A connection that is closed on unread bytes is reset, and the answer may be lost with it.
+            drained(session).await;
+        }
+        Ok(())
+    }
+
+    async fn write(&self, session: &mut Session, ctx: &mut Context, reason: Reason, form: Form) -> Result<()> {
         let body = rejection::body(reason, form);
         let head = self.answer_head(session, ctx, reason, form)?;
         let bodyless = session.req_header().method == http::Method::HEAD;

@@ -1,4 +1,5 @@
-//! Rate limits of requests: verified ones for each app, rejected ones for each address.
+//! Limits of requests: the rate of verified ones for each app and of rejected ones for each address, and how many
+//! verified ones of an app are under way at a time.
 //!
 //! An app's budget is charged last, once the token is verified and the identities are bound, so that nobody without
 //! a token can spend it. A rejection is charged to the address it came from; over that budget it is a 429, while
@@ -6,6 +7,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderMap;
 use pingora_proxy::Session;
@@ -14,18 +16,23 @@ use super::context::Context;
 use super::forward::FORWARDED_FOR;
 use super::state::State;
 use crate::config::settings::Limits;
-use crate::limit::{Keyed, network};
+use crate::limit::{Held, Keyed, network};
 use crate::reason::{Kind, Reason};
+use crate::telemetry::Limit;
 
 /// Apps told apart: every app that can have a budget at all, as each has a secret in memory.
 const APPS: usize = 1 << 22;
 /// Addresses told apart, about 50 MiB of them; those above share budgets.
 const ADDRESSES: usize = 1 << 19;
+/// When to come back to a place that others hold: nobody knows, so soon.
+pub(super) const PLACE_AFTER: Duration = Duration::from_secs(1);
 
 /// What may still be spent.
 pub(super) struct Budgets {
     apps: Option<Arc<Keyed<String>>>,
     addresses: Option<Arc<Keyed<u128>>>,
+    /// The requests of each app that are under way, as far as they were counted when they came.
+    under_way: Arc<Held<Arc<str>>>,
 }
 
 impl Budgets {
@@ -33,10 +40,11 @@ impl Budgets {
         Self {
             apps: limits.requests_per_app.map(|rate| Arc::new(Keyed::new(rate, APPS))),
             addresses: limits.rejections_per_address.map(|rate| Arc::new(Keyed::new(rate, ADDRESSES))),
+            under_way: Arc::default(),
         }
     }
 
-    /// Those of other limits: what was spent stays spent where the rate is the same.
+    /// Those of other limits: what was spent stays spent where the rate is the same, and who is under way stays there.
     pub(super) fn under(&self, before: &Limits, limits: &Limits) -> Self {
         let mut next = Self::new(limits);
         if before.requests_per_app == limits.requests_per_app {
@@ -45,20 +53,30 @@ impl Budgets {
         if before.rejections_per_address == limits.rejections_per_address {
             next.addresses.clone_from(&self.addresses);
         }
+        next.under_way.clone_from(&self.under_way);
         next
     }
 }
 
 impl State {
-    /// Charges a request that may go on to its app, if its token was verified.
+    /// Charges a request that may go on to its app, if its token was verified: a place among those under way, then
+    /// its budget. What is refused by one of them costs nothing of the other.
     ///
     /// # Errors
-    /// The app's budget is spent.
+    /// All places are taken, or the budget is spent.
     pub(super) fn charge_app(&self, ctx: &mut Context) -> Result<(), Reason> {
-        let (Some(budgets), Some(app), Some(_)) = (&self.budgets.apps, &ctx.app, &ctx.identity) else { return Ok(()) };
+        let (Some(app), Some(_)) = (&ctx.app, &ctx.identity) else { return Ok(()) };
+        if let Some(most) = self.limits.concurrent_requests_per_app {
+            ctx.place = self.budgets.under_way.take(&**app, most, |app| app.into());
+            if ctx.place.is_none() {
+                return Err(limited(ctx, Limit::ConcurrentRequestsPerApp, PLACE_AFTER));
+            }
+        }
+        let Some(budgets) = &self.budgets.apps else { return Ok(()) };
         budgets.take(&**app).map_err(|wait| {
-            ctx.retry_after = Some(wait);
-            Reason::RateLimited
+            // At once: the answer may wait for the body's end.
+            ctx.place = None;
+            limited(ctx, Limit::RequestsPerApp, wait)
         })
     }
 
@@ -71,10 +89,7 @@ impl State {
         let Some(address) = self.client(session) else { return reason };
         match budgets.take(&network(address)) {
             Ok(()) => reason,
-            Err(wait) => {
-                ctx.retry_after = Some(wait);
-                Reason::RateLimited
-            }
+            Err(wait) => limited(ctx, Limit::RejectionsPerAddress, wait),
         }
     }
 
@@ -83,6 +98,13 @@ impl State {
         let peer = session.client_addr()?.as_inet()?.ip().to_canonical();
         Some(behind(peer, &session.req_header().headers, |ip| self.trusts(ip)))
     }
+}
+
+/// The reason, once the context knows which limit the request is over.
+pub(super) const fn limited(ctx: &mut Context, limit: Limit, wait: Duration) -> Reason {
+    ctx.limit = Some(limit);
+    ctx.retry_after = Some(wait);
+    Reason::RateLimited
 }
 
 /// The last address on the way here that no trusted proxy owns. An entry that can't be read ends the search: who

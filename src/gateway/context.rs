@@ -1,7 +1,6 @@
 //! What one request has decided and counted so far.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use http::HeaderValue;
@@ -9,7 +8,9 @@ use pingora::Result;
 use pingora_proxy::Session;
 
 use super::{REQUEST_ID, refusal};
+use crate::limit::{Flight, Hold};
 use crate::reason::Reason;
+use crate::telemetry::Limit;
 use crate::upstream::Tried;
 use crate::upstream::budget::Retry;
 use crate::upstream::load::Carried;
@@ -27,6 +28,8 @@ pub struct Context {
     pub route: Option<usize>,
     /// Why it is not forwarded, or not answered by its upstream.
     pub reason: Option<Reason>,
+    /// Which limit it is over.
+    pub limit: Option<Limit>,
     /// After how long a budget that is spent has something in it again.
     pub retry_after: Option<Duration>,
     /// Where its appId stands in the path.
@@ -65,7 +68,9 @@ pub struct Context {
     pub bytes_in: u64,
     /// Bytes of the answer's body.
     pub bytes_out: u64,
-    in_flight: Arc<AtomicUsize>,
+    /// Its place among those of its app that are under way.
+    pub place: Option<Hold<Arc<str>>>,
+    flight: Flight,
 }
 
 /// For whom a verified token speaks, as it is told to the upstream.
@@ -89,16 +94,16 @@ pub struct Attempt {
 }
 
 impl Context {
-    /// A fresh request; counted as in flight until it is dropped.
+    /// A fresh request; it is under way until this is dropped, however it ends.
     #[must_use]
-    pub fn new(in_flight: Arc<AtomicUsize>) -> Self {
-        in_flight.fetch_add(1, Ordering::Relaxed);
+    pub fn new(flight: Flight) -> Self {
         Self {
             started: Instant::now(),
             time: SystemTime::now(),
             fresh_id: None,
             route: None,
             reason: None,
+            limit: None,
             retry_after: None,
             app: None,
             identity: None,
@@ -118,8 +123,15 @@ impl Context {
             broken_body: false,
             bytes_in: 0,
             bytes_out: 0,
-            in_flight,
+            place: None,
+            flight,
         }
+    }
+
+    /// Whether it came when as many as may be were under way.
+    #[must_use]
+    pub const fn is_shed(&self) -> bool {
+        self.flight.is_shed()
     }
 
     /// Counts a piece of the body against its bound.
@@ -147,11 +159,5 @@ impl Context {
         static NONE: HeaderValue = HeaderValue::from_static("");
         let id = self.fresh_id.as_ref().or_else(|| session.req_header().headers.get(REQUEST_ID));
         id.unwrap_or(&NONE)
-    }
-}
-
-impl Drop for Context {
-    fn drop(&mut self) {
-        self.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -60,7 +60,7 @@ impl ProxyHttp for Gateway {
 
     fn new_ctx(&self) -> Exchange {
         let state = self.current.load_full();
-        let ctx = Context::new(Arc::clone(&state.in_flight));
+        let ctx = Context::new(state.in_flight.enter(state.limits.concurrent_requests));
         Exchange { state, ctx }
     }
 
@@ -70,6 +70,10 @@ impl ProxyHttp for Gateway {
     async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
         let Exchange { state, ctx } = exchange;
         state.prepare(session, ctx);
+        if ctx.is_shed() {
+            state.shed(session, ctx).await?;
+            return Ok(true);
+        }
         match state.admit(session, ctx).await {
             Ok(()) => Ok(false),
             Err(reason) => {

@@ -1,6 +1,5 @@
 //! How an exchange went: Pingora's errors as reasons, attempts and retries, and the end of every request.
 
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
@@ -199,6 +198,9 @@ impl State {
         if let Some(reason) = ctx.reason {
             self.metrics.not_forwarded(ctx.route, reason);
         }
+        if let Some(limit) = ctx.limit {
+            self.metrics.limited(limit);
+        }
         // Last: whoever sees the request counted finds everything else about it counted too.
         self.metrics.request(ctx.route, &session.req_header().method, status, elapsed);
         self.log(session, ctx, status, elapsed);
@@ -218,6 +220,7 @@ impl State {
             status,
             route: ctx.route.and_then(|r| self.routes.get(r)).map(|r| &*r.name),
             reason: ctx.reason,
+            limit: ctx.limit,
             app: ctx.app.as_deref(),
             duration,
             auth: ctx.judged,
@@ -229,10 +232,10 @@ impl State {
         });
     }
 
-    /// Requests being worked on.
+    /// Requests being worked on, and those being told that there are too many.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Relaxed)
+        self.in_flight.len()
     }
 }
 

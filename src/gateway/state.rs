@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -15,6 +15,8 @@ use crate::auth::decision::{Rule, TokenRules};
 use crate::auth::rejection::Form;
 use crate::config::settings::{Auth, Limits, Route, Settings};
 use crate::error::StartError;
+use crate::limit::InFlight;
+use crate::listener::limits::ConnectionLimits;
 use crate::routing::RouteTable;
 use crate::telemetry::{AccessLog, Metrics};
 use crate::upstream::Cluster;
@@ -38,7 +40,8 @@ pub struct State {
     pub(super) metrics: Arc<Metrics>,
     pub(super) access_log: Arc<AccessLog>,
     pub(super) draining: Arc<AtomicBool>,
-    pub(super) in_flight: Arc<AtomicUsize>,
+    pub(super) in_flight: Arc<InFlight>,
+    pub(super) connections: Arc<ConnectionLimits>,
 }
 
 /// One route as requests use it; its index is the one in the table and the metrics.
@@ -80,7 +83,9 @@ pub struct Handles {
     /// True once the process is asked to stop: connections aren't kept open any longer.
     pub draining: Arc<AtomicBool>,
     /// Requests being worked on.
-    pub in_flight: Arc<AtomicUsize>,
+    pub in_flight: Arc<InFlight>,
+    /// How many connections there may be, and are.
+    pub connections: Arc<ConnectionLimits>,
 }
 
 /// What other settings may need made anew.
@@ -122,6 +127,7 @@ impl State {
             access_log: handles.access_log,
             draining: handles.draining,
             in_flight: handles.in_flight,
+            connections: handles.connections,
         })
     }
 
@@ -139,6 +145,7 @@ impl State {
             access_log,
             draining: Arc::clone(&self.draining),
             in_flight: Arc::clone(&self.in_flight),
+            connections: Arc::clone(&self.connections),
         };
         let mut next = Self::new(settings, handles)?;
         next.budgets = self.budgets.under(&self.limits, &settings.limits);
@@ -164,6 +171,12 @@ impl State {
     #[must_use]
     pub const fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// How many connections there may be, and are.
+    #[must_use]
+    pub const fn connections(&self) -> &Arc<ConnectionLimits> {
+        &self.connections
     }
 
     /// The access log.

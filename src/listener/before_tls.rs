@@ -1,16 +1,21 @@
-//! What happens on a TLS connection before its handshake, step by step.
+//! What happens on a TLS connection before its handshake: it is let in, or nothing is spent on it.
+//!
+//! What is counted stays with the connection as its stream's data, until that is closed. On plain listeners Pingora
+//! doesn't ask: there [`Connections`](super::connections::Connections) does the same.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use pingora::http::ResponseHeader;
 use pingora::listeners::PreTlsProcess;
-use pingora::protocols::GetSocketDigest as _;
 use pingora::protocols::l4::stream::Stream;
+use pingora::protocols::raw_connect::ProxyDigest;
+use pingora::protocols::{GetProxyDigest as _, GetSocketDigest as _};
 use pingora::{Error, ErrorType, Result};
 
 use super::endpoints::Endpoints;
 
-/// The steps, in their order: the first one that fails ends the connection.
+/// Lets connections in.
 pub struct BeforeTls {
     endpoints: Arc<Endpoints>,
 }
@@ -21,26 +26,19 @@ impl BeforeTls {
     pub const fn new(endpoints: Arc<Endpoints>) -> Self {
         Self { endpoints }
     }
-
-    /// First of all: whose connection it is.
-    async fn proxy_protocol(&self, stream: &mut Stream) -> Result<()> {
-        let digest = stream.get_socket_digest();
-        let endpoint = self.endpoints.of(digest.as_deref()).ok_or_else(closed)?;
-        if endpoint.proxy_protocol {
-            self.endpoints.name_client(endpoint, stream).await.map_err(|_| closed())?;
-        }
-        Ok(())
-    }
 }
 
 #[async_trait]
 impl PreTlsProcess for BeforeTls {
     async fn process(&self, stream: &mut Stream) -> Result<()> {
-        self.proxy_protocol(stream).await
+        let digest = stream.get_socket_digest();
+        let endpoint = self.endpoints.of(digest.as_deref());
+        let Ok(admitted) = self.endpoints.let_in(endpoint, stream).await else {
+            return Err(Error::explain(ErrorType::ConnectionClosed, "closed before the TLS handshake"));
+        };
+        // Nothing but a place to keep it in: there is no proxy and no answer of one.
+        let digest = ProxyDigest::new(Box::new(ResponseHeader::build(200, Some(0))?), Some(Box::new(admitted)));
+        stream.set_proxy_digest(digest);
+        Ok(())
     }
-}
-
-#[expect(clippy::unnecessary_box_returns, reason = "Pingora passes its errors boxed")]
-fn closed() -> Box<Error> {
-    Error::explain(ErrorType::ConnectionClosed, "closed before the TLS handshake")
 }

@@ -1,5 +1,5 @@
-//! Every connection's way to Pingora's proxy application: counted by listener, its client and its protocol found out
-//! where the listener says so, and with deadlines for its heads.
+//! Every connection's way to Pingora's proxy application: let in, counted by listener, its client and its protocol found
+//! out where the listener says so, and with deadlines for its heads.
 
 use std::sync::Arc;
 
@@ -10,10 +10,11 @@ use pingora::server::ShutdownWatch;
 use tracing::debug;
 
 use super::endpoints::{Endpoint, Endpoints};
+use super::limits::Admitted;
 use super::patience::{Patient, Timed};
 use super::tls;
 
-/// The proxy application, with its connections counted and bounded in time.
+/// The proxy application, with its connections counted and bounded in number and time.
 pub struct Connections<A> {
     inner: Arc<Patient<A>>,
     endpoints: Arc<Endpoints>,
@@ -25,22 +26,18 @@ impl<A> Connections<A> {
         Self { inner: Arc::new(Patient::new(inner, endpoints.shared_times())), endpoints }
     }
 
-    /// Puts deadlines on a connection, after what its listener demands first; `None`: it is to be closed.
-    async fn prepare(&self, endpoint: Option<&Endpoint>, mut stream: Stream) -> Option<Stream> {
-        match endpoint {
-            // Over TLS that was before the handshake.
-            Some(endpoint) if endpoint.proxy_protocol && !endpoint.tls => {
-                self.endpoints.name_client(endpoint, &mut *stream).await.ok()?;
-            }
-            // Some listener demands a header, and who knows if it was this one.
-            None if self.endpoints.any_proxy_protocol() => return None,
-            _ => {}
-        }
+    /// Lets a connection in and puts deadlines on it; `None`: it is to be closed. It is counted while the second is kept;
+    /// over TLS, where it was let in before the handshake, there is no second.
+    async fn prepare(&self, endpoint: Option<&Endpoint>, mut stream: Stream) -> Option<(Stream, Option<Admitted>)> {
+        let admitted = match stream.get_ssl_digest() {
+            Some(_) => None,
+            None => Some(self.endpoints.let_in(endpoint, &mut *stream).await.ok()?),
+        };
         let mut stream = Timed::new(stream, self.endpoints.times());
         if endpoint.is_some_and(|endpoint| endpoint.h2c) {
             stream.sniff().await.ok()?;
         }
-        Some(Box::new(stream))
+        Some((Box::new(stream), admitted))
     }
 }
 
@@ -58,7 +55,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> ServerApp for Connections<A> {
         }
         let endpoint = self.endpoints.of(stream.get_socket_digest().as_deref());
         let _open = endpoint.map(|endpoint| endpoint.series.open());
-        let stream = tokio::select! {
+        let (stream, _admitted) = tokio::select! {
             // What has come already is looked at first.
             biased;
             stream = self.prepare(endpoint, stream) => stream?,

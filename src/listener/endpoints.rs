@@ -1,11 +1,14 @@
-//! The listeners as connections meet them: which of them accepted one, what it demands first, and its counts.
+//! The listeners as connections meet them: which of them accepted one, whom it lets in, and its counts.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use pingora::protocols::SocketDigest;
+use pingora::protocols::{GetSocketDigest, SocketDigest, UniqueID};
+use tokio::io::AsyncRead;
 
+use super::limits::{Admitted, ConnectionLimits};
+use super::proxy_protocol::Closed;
 use super::times::{SharedTimes, Times};
 use crate::config::settings::{Listener, Settings};
 use crate::telemetry::{ListenerSeries, Metrics};
@@ -17,7 +20,6 @@ pub struct Endpoint {
     pub(super) h2c: bool,
     /// A connection begins with a PROXY header.
     pub(super) proxy_protocol: bool,
-    pub(super) tls: bool,
     pub(super) series: ListenerSeries,
 }
 
@@ -27,7 +29,6 @@ impl Endpoint {
             address: listener.address,
             h2c: listener.h2c,
             proxy_protocol: listener.proxy_protocol,
-            tls: listener.tls.is_some(),
             series: metrics.listener(&listener.address.to_string()),
         }
     }
@@ -43,14 +44,15 @@ pub struct Endpoints {
     all: Vec<Endpoint>,
     trusted: Vec<IpNet>,
     times: SharedTimes,
+    limits: Arc<ConnectionLimits>,
 }
 
 impl Endpoints {
     /// The configured ones.
     #[must_use]
-    pub fn new(settings: &Settings, metrics: &Metrics, times: SharedTimes) -> Arc<Self> {
+    pub fn new(settings: &Settings, metrics: &Metrics, times: SharedTimes, limits: Arc<ConnectionLimits>) -> Arc<Self> {
         let all = settings.listeners.iter().map(|listener| Endpoint::new(listener, metrics)).collect();
-        Arc::new(Self { all, trusted: settings.server.trusted_proxies.clone(), times })
+        Arc::new(Self { all, trusted: settings.server.trusted_proxies.clone(), times, limits })
     }
 
     /// Which listener accepted a connection, by the address it arrived on.
@@ -59,9 +61,38 @@ impl Endpoints {
         self.all.iter().find(|endpoint| endpoint.accepts(local))
     }
 
+    /// Lets a connection in that was just accepted, once its client is known. It is counted until what is returned is
+    /// dropped.
+    ///
+    /// # Errors
+    /// It must be closed: it is one too many, or didn't say whose it is where its listener demands that.
+    pub(super) async fn let_in<S>(&self, endpoint: Option<&Endpoint>, stream: &mut S) -> Result<Admitted, Closed>
+    where
+        S: AsyncRead + GetSocketDigest + UniqueID + Send + Unpin + ?Sized,
+    {
+        let refused = |refusal| {
+            if let Some(endpoint) = endpoint {
+                endpoint.series.refused(refusal);
+            }
+            Closed
+        };
+        let mut admitted = self.limits.enter().map_err(refused)?;
+        match endpoint {
+            Some(endpoint) if endpoint.proxy_protocol => self.name_client(endpoint, stream).await?,
+            // Some listener demands a header, and who knows if it was this one.
+            None if self.any_proxy_protocol() => return Err(Closed),
+            _ => {}
+        }
+        let digest = stream.get_socket_digest();
+        if let Some(client) = digest.as_ref().and_then(|digest| digest.peer_addr()?.as_inet()) {
+            self.limits.claim(&mut admitted, client.ip()).map_err(refused)?;
+        }
+        Ok(admitted)
+    }
+
     /// Whether any listener demands a PROXY header.
     #[must_use]
-    pub fn any_proxy_protocol(&self) -> bool {
+    fn any_proxy_protocol(&self) -> bool {
         self.all.iter().any(|endpoint| endpoint.proxy_protocol)
     }
 

@@ -1,9 +1,10 @@
-//! Where clients connect: addresses, TLS, who is there, whom they are for, and what they speak.
+//! Where clients connect: addresses, TLS, how many may come, whom they are for, and what they speak.
 
 pub mod before_tls;
 pub mod connections;
 pub mod endpoints;
 pub mod identity;
+pub mod limits;
 pub mod patience;
 mod preface;
 pub mod proxy_protocol;

@@ -19,14 +19,19 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
 use super::http::{Peer, Running};
+use crate::limit::{Held, Hold, network};
 use crate::listener::tls::Acceptor;
 
 /// Connections at a time; more wait in the kernel.
 const CONNECTIONS: usize = 256;
+/// Connections of one address (IPv6: of one network) at a time, so that nobody holds all places; more are closed at once.
+const PER_ADDRESS: usize = 32;
 /// Time for a TLS handshake, and for the head of a request, from when the connection is free for it.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// A connection on which nothing is asked is let go, whatever protocol it speaks or hasn't said it speaks.
+/// A connection on which nothing is asked is let go, whatever protocol it speaks or hasn't said it speaks: soon where
+/// nothing ever was, as anybody can have one.
 const IDLE: Duration = Duration::from_secs(20);
+const FIRST_REQUEST: Duration = Duration::from_secs(5);
 /// Requests that are being answered are waited for at the end; the process goes on a little longer than this.
 const LAST_REQUESTS: Duration = Duration::from_secs(9);
 /// After the kernel could not give a connection, for want of descriptors or memory.
@@ -41,7 +46,7 @@ pub async fn run(
     running: Running,
     mut stop: watch::Receiver<bool>,
 ) {
-    let (places, graceful) = (Arc::new(Semaphore::new(CONNECTIONS)), GracefulShutdown::new());
+    let (places, graceful) = (Places::new(), GracefulShutdown::new());
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &places) => accepted,
@@ -77,19 +82,42 @@ pub async fn run(
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, peer)) => {
-            let _ = stream.set_nodelay(true);
-            Some((stream, peer, place))
-        }
-        Err(error) => {
-            warn!(%error, "app profiles: no connection could be accepted");
-            None
+/// How many connections there may be, and are.
+struct Places {
+    all: Arc<Semaphore>,
+    addresses: Held<u128>,
+}
+
+/// A connection's place.
+struct Place {
+    _one: OwnedSemaphorePermit,
+    _of_its_address: Hold<u128>,
+}
+
+impl Places {
+    fn new() -> Self {
+        Self { all: Arc::new(Semaphore::new(CONNECTIONS)), addresses: Held::default() }
+    }
+}
+
+/// The next connection that may stay.
+async fn accept(listener: &TcpListener, places: &Places) -> Option<(TcpStream, SocketAddr, Place)> {
+    let one = Arc::clone(&places.all).acquire_owned().await.ok()?;
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let hold = places.addresses.take(&network(peer.ip()), PER_ADDRESS, u128::clone);
+                let Some(hold) = hold else {
+                    debug!(%peer, "app profiles: one connection too many of its address");
+                    continue;
+                };
+                let _ = stream.set_nodelay(true);
+                return Some((stream, peer, Place { _one: one, _of_its_address: hold }));
+            }
+            Err(error) => {
+                warn!(%error, "app profiles: no connection could be accepted");
+                return None;
+            }
         }
     }
 }
@@ -128,10 +156,12 @@ async fn counted(State(requests): State<Running>, request: Request, next: Next) 
 /// an HTTP/2 connection alive by pings alone.
 async fn idle(requests: &Running) {
     let mut count = requests.watch();
+    let mut patience = FIRST_REQUEST;
     loop {
         let _ = count.wait_for(|count| *count == 0).await;
-        if !matches!(timeout(IDLE, count.changed()).await, Ok(Ok(()))) {
+        if !matches!(timeout(patience, count.changed()).await, Ok(Ok(()))) {
             return;
         }
+        patience = IDLE;
     }
 }

@@ -2,7 +2,6 @@
 
 use std::net::TcpListener;
 use std::path::Path;
-use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -35,6 +34,7 @@ use crate::gateway::state::{Current, Handles, State};
 use crate::listener::before_tls::BeforeTls;
 use crate::listener::connections::Connections;
 use crate::listener::endpoints::Endpoints;
+use crate::listener::limits::ConnectionLimits;
 use crate::listener::times::{SharedTimes, Times};
 use crate::listener::tls;
 use crate::profiles::rules::Rules;
@@ -131,6 +131,7 @@ fn build(settings: &Settings, config_file: &Path) -> Result<(Parts, Watcher, mps
         .map_err(|e| StartError::Process(format!("telemetry.access_log: {e}")))?;
     let feed = Feed::new(&settings.apps, settings.auth.secret_encoding, Arc::clone(&metrics) as _);
     let flags = Flags::default();
+    let connections = Arc::new(ConnectionLimits::new(&settings.limits, settings.server.trusted_proxies.clone()));
     let handles = Handles {
         apps: feed.published(),
         status: feed.status(),
@@ -138,7 +139,8 @@ fn build(settings: &Settings, config_file: &Path) -> Result<(Parts, Watcher, mps
         metrics: Arc::clone(&metrics),
         access_log: Arc::new(access_log),
         draining: Arc::clone(&flags.draining),
-        in_flight: Arc::new(AtomicUsize::new(0)),
+        in_flight: Arc::default(),
+        connections: Arc::clone(&connections),
     };
     let current = Arc::new(ArcSwap::from_pointee(State::new(settings, handles)?));
     let times = Times::new(settings.limits.client_idle, settings.limits.head_read_timeout);
@@ -198,11 +200,10 @@ fn gateway_service(
     let mut proxy = http_proxy(conf, Gateway::new(Arc::clone(&parts.current)));
     // The defaults of the plain constructor would lose Pingora's bounds.
     proxy.h2_options = Some(default_h2_options());
-    let endpoints = Endpoints::new(settings, &parts.metrics, Arc::clone(&parts.times));
+    let limits = Arc::clone(parts.current.load().connections());
+    let endpoints = Endpoints::new(settings, &parts.metrics, Arc::clone(&parts.times), limits);
     let mut service = listening::Service::new("gateway".to_owned(), Connections::new(proxy, Arc::clone(&endpoints)));
-    if endpoints.any_proxy_protocol() {
-        service.endpoints().set_pre_tls_callback(Arc::new(BeforeTls::new(endpoints)));
-    }
+    service.endpoints().set_pre_tls_callback(Arc::new(BeforeTls::new(endpoints)));
     for (listener, identity) in settings.listeners.iter().zip(&parts.identities.listeners) {
         let address = listener.address.to_string();
         match identity.clone() {

@@ -195,6 +195,7 @@ impl Reloader {
         {
             self.times.store(Arc::new(Times::new(limits.client_idle, limits.head_read_timeout)));
         }
+        next.connections().set(limits);
         let clusters = next.clusters().to_vec();
         self.current.store(Arc::new(next));
         self.clusters.send_replace(clusters);

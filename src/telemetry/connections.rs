@@ -7,6 +7,10 @@ use super::families::ConnectionFamilies;
 /// Why a connection was closed before anything on it was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
+    /// Over `limits.connections`.
+    Connections,
+    /// Over `limits.connections_per_address`.
+    ConnectionsPerAddress,
     /// It began with no sound PROXY header, or not in time.
     ProxyHeader,
     /// It came to a listener with `proxy_protocol` from an address that isn't among `server.trusted_proxies`.
@@ -15,12 +19,14 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them.
-    pub const ALL: &[Self] = &[Self::ProxyHeader, Self::UntrustedProxy];
+    pub const ALL: &[Self] = &[Self::Connections, Self::ConnectionsPerAddress, Self::ProxyHeader, Self::UntrustedProxy];
 
     /// The label.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Connections => "connections",
+            Self::ConnectionsPerAddress => "connections_per_address",
             Self::ProxyHeader => "proxy_header",
             Self::UntrustedProxy => "untrusted_proxy",
         }

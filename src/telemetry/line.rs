@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use time::OffsetDateTime;
 
+use super::limited::Limit;
 use crate::reason::Reason;
 
 /// Text of a client's own is cut to this many bytes, and marked.
@@ -36,6 +37,8 @@ pub struct Entry<'a> {
     pub route: Option<&'a str>,
     /// `reason` and `code`: why the request was not forwarded or not answered by its upstream.
     pub reason: Option<Reason>,
+    /// `limit`: which one it was over, where it was answered with 429.
+    pub limit: Option<Limit>,
     /// `app`: the appId in the path.
     pub app: Option<&'a str>,
     /// `duration_ms`: from the head to the end of the answer.
@@ -71,6 +74,7 @@ impl Entry<'_> {
         line.optional("route", self.route);
         line.optional("reason", self.reason.map(Reason::as_str));
         line.optional("code", self.reason.map(|r| r.code().as_str()));
+        line.optional("limit", self.limit.map(Limit::as_str));
         line.optional("app", self.app);
         line.milliseconds("duration_ms", self.duration);
         if let Some(auth) = self.auth {
@@ -200,6 +204,7 @@ pub(super) mod tests {
             status: 401,
             route: Some("setuserid"),
             reason: Some(Reason::TokenMissing),
+            limit: None,
             app: Some("TR1"),
             duration: Duration::from_micros(12_034),
             auth: Some(Duration::from_nanos(4_500)),

@@ -11,6 +11,7 @@ use prometheus::{IntCounter, TextEncoder};
 
 use super::connections::ListenerSeries;
 use super::families::Families;
+use super::limited::{Limit, Limited};
 use super::reload_result::ReloadResult;
 use super::requests::Requests;
 use super::upstreams::{Outcome, Upstreams};
@@ -31,6 +32,7 @@ pub struct Metrics {
     pub(super) families: Arc<Families>,
     requests: Requests,
     upstreams: Upstreams,
+    limited: Limited,
     current_key: IntCounter,
     previous_key: IntCounter,
 }
@@ -68,6 +70,7 @@ impl Metrics {
         Self {
             requests: Requests::new(&families.requests, routes),
             upstreams: Upstreams::new(&families.upstreams, upstreams),
+            limited: Limited::new(&families.requests.limited),
             current_key: families.requests.key_matches.with_label_values(&["current"]),
             previous_key: families.requests.key_matches.with_label_values(&["previous"]),
             families,
@@ -83,6 +86,11 @@ impl Metrics {
     /// a client that left is neither.
     pub fn not_forwarded(&self, route: Option<usize>, reason: Reason) {
         self.requests.not_forwarded(route, reason);
+    }
+
+    /// A request was turned away by a limit.
+    pub fn limited(&self, limit: Limit) {
+        self.limited.count(limit);
     }
 
     /// A request was judged; `elapsed` leaves out the time its body took to arrive.

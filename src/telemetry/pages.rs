@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::line::tests::entry;
-use super::{Metrics, Outcome, Refusal};
+use super::{Limit, Metrics, Outcome, Refusal};
 use crate::apps::feed::{Alarm, Change, ReloadCause};
 use crate::reason::Reason;
 use crate::telemetry::Entry;
@@ -116,7 +116,7 @@ fn every_reason_is_explained_with_its_code_and_status() {
 }
 
 #[test]
-fn every_outcome_change_cause_alarm_and_refusal_is_explained() {
+fn every_outcome_limit_change_cause_alarm_and_refusal_is_explained() {
     fn words<T: Copy>(all: &[T], word: impl Fn(T) -> &'static str) -> Vec<&'static str> {
         all.iter().map(|t| word(*t)).collect()
     }
@@ -126,6 +126,7 @@ fn every_outcome_change_cause_alarm_and_refusal_is_explained() {
         table.lines().skip(2).map_while(|row| row.strip_prefix("| `")?.split('`').next()).collect()
     };
     assert_eq!(listed("outcome"), words(Outcome::ALL, Outcome::as_str));
+    assert_eq!(listed("limit"), words(&Limit::ALL, Limit::as_str));
     assert_eq!(listed("kind"), words(Change::ALL, Change::as_str));
     assert_eq!(listed("cause"), words(ReloadCause::ALL, ReloadCause::as_str));
     assert_eq!(listed("alarm"), words(Alarm::ALL, Alarm::as_str));
@@ -139,6 +140,7 @@ fn the_log_fields_are_explained_in_their_order() {
         peer: Some("10.0.0.1:80"),
         attempts: 1,
         reason: Some(Reason::Internal),
+        limit: Some(Limit::ConcurrentRequests),
         ..entry()
     };
     let line = String::from_utf8(full.line()).unwrap();

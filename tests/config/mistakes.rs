@@ -197,6 +197,14 @@ fn numbers_and_times_must_make_sense() {
             ],
         ),
         (
+            "limits",
+            "{ concurrent_requests: 0, connections: 1000001, connections_per_address: 1 }",
+            &[
+                "limits.concurrent_requests: is out of range; write a number from 1 to 1000000, or take the key out",
+                "limits.connections: is out of range; write a number from 1 to 1000000, or take the key out",
+            ],
+        ),
+        (
             "telemetry",
             "{ access_log: { sample: 1.5, path: no/such/folder/a.log } }",
             &[

@@ -253,6 +253,9 @@ fn a_rate_without_a_burst_allows_a_second_of_it_at_once() {
     assert_eq!(limit("{ rate: 0.1 }").requests_per_app, Some(Rate::new(0.1, 1)));
     assert_eq!(limit("~").requests_per_app, None);
     assert_eq!(load(&config(&[])).limits.rejections_per_address, None);
+    let none = load(&config(&[])).limits;
+    assert_eq!((none.concurrent_requests, none.concurrent_requests_per_app), (None, None));
+    assert_eq!((none.connections, none.connections_per_address), (None, None));
 }
 
 #[test]

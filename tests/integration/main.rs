@@ -18,6 +18,8 @@ mod balance;
 mod bodies;
 mod certificates;
 mod codes;
+mod concurrency;
+mod connection_limits;
 mod connections;
 mod cors;
 mod database_faults;

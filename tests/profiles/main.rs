@@ -19,6 +19,7 @@ mod cli_lists;
 mod cli_strangers;
 mod cli_tls;
 mod conflicts;
+mod connections;
 mod description;
 mod ends;
 mod faults;

@@ -14,6 +14,7 @@ mod support;
 mod auth;
 mod exactly_once;
 mod faults;
+mod flood;
 mod floods;
 mod peers;
 mod scenarios;

@@ -191,6 +191,14 @@ impl Client {
         Self::over(stream, address)
     }
 
+    /// Connects from an address of the test's choice; `None`: it was reset before it could be used.
+    pub async fn connect_from(source: [u8; 4], address: SocketAddr) -> Option<Self> {
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        socket.bind(SocketAddr::from((source, 0))).expect("an address of this machine");
+        let stream = poll::bounded("a connection", socket.connect(address)).await.ok()?;
+        Some(Self::over(stream, address))
+    }
+
     /// Speaks over a connection that stands.
     pub fn over(stream: impl Io + 'static, address: SocketAddr) -> Self {
         Self { reader: Reader::new(Box::new(stream)), host: address.to_string() }

@@ -143,6 +143,23 @@ impl H2 {
         code
     }
 
+    /// Sends a request without a body and doesn't wait; its stream.
+    pub async fn begin(&mut self, path: &str, headers: &[(&str, &str)]) -> u32 {
+        let host = self.client.host().to_owned();
+        let mut fields = vec![(":method", "GET"), (":scheme", "https"), (":authority", &host), (":path", path)];
+        fields.extend(headers);
+        let fields: Vec<(&[u8], &[u8])> = fields.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes())).collect();
+        let stream = self.stream;
+        self.stream += 2;
+        self.client.send(&header_frames(stream, END_STREAM, &hpack::encode(&fields))).await;
+        stream
+    }
+
+    /// Gives a stream up: CANCEL.
+    pub async fn cancel(&mut self, stream: u32) {
+        self.client.send(&frame(RST_STREAM, 0, stream, &[0, 0, 0, 8])).await;
+    }
+
     async fn answer(&mut self, stream: u32) -> Answer {
         let mut answer = Answer::default();
         let mut block = Vec::new();

@@ -19,6 +19,8 @@ pub struct RequestFamilies {
     pub rejections: IntCounterVec,
     /// `rtms_errors_total{route,reason}`
     pub errors: IntCounterVec,
+    /// `rtms_limited_total{limit}`
+    pub limited: IntCounterVec,
     /// `rtms_auth_duration_seconds`
     pub auth_seconds: Histogram,
     /// `rtms_key_matches_total{key}`
@@ -34,6 +36,7 @@ impl RequestFamilies {
         let answered = "Requests answered, by the gateway or an upstream; status 499: the client left first.";
         let rejections = "Requests judged and turned away.";
         let errors = "Requests the gateway could not judge or forward.";
+        let limited = "Requests answered with 429, by the limit they were over.";
         let seconds = "From the request's head to the end of its answer.";
         let auth = "Time to judge a token and its identities, without waiting for a body.";
         let keys = "Signatures verified, by the app's current or previous secret.";
@@ -44,6 +47,7 @@ impl RequestFamilies {
             seconds: r.exchange_seconds("rtms_request_duration_seconds", seconds, "route")?,
             rejections: r.counters("rtms_rejections_total", rejections, &["route", "code", "reason"])?,
             errors: r.counters("rtms_errors_total", errors, &["route", "reason"])?,
+            limited: r.counters("rtms_limited_total", limited, &["limit"])?,
             auth_seconds: r.histogram("rtms_auth_duration_seconds", auth, AUTH_SECONDS)?,
             key_matches: r.counters("rtms_key_matches_total", keys, &["key"])?,
             suspect_exp: r.counter("rtms_token_suspect_exp_total", exp)?,

@@ -46,6 +46,7 @@ const FAMILIES: &[&str] = &[
     "rtms_encrypted_bodies_total",
     "rtms_errors_total",
     "rtms_key_matches_total",
+    "rtms_limited_total",
     "rtms_profiles_requests_total",
     "rtms_rejections_total",
     "rtms_request_duration_seconds",
