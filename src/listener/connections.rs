@@ -4,31 +4,36 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use pingora::apps::{HttpServerApp, ServerApp};
-use pingora::protocols::Stream;
+use pingora::apps::{HttpPersistentSettings, HttpServerApp, ServerApp};
+use pingora::protocols::http::ServerSession;
+use pingora::protocols::{ALPN, Shutdown as _, Ssl as _, Stream};
 use pingora::server::ShutdownWatch;
 use tracing::debug;
 
+use super::application::Application;
 use super::endpoints::{Endpoint, Endpoints};
 use super::limits::Admitted;
-use super::patience::{Patient, Timed};
+use super::patience::Timed;
 use super::tls;
+
+/// Kept open for as long as the deadline of its stream allows: Pingora's own clock would need a timer for each read.
+const NO_CLOCK: Option<u64> = Some(0);
 
 /// The proxy application, with its connections counted and bounded in number and time.
 pub struct Connections<A> {
-    inner: Arc<Patient<A>>,
+    inner: Arc<Application<A>>,
     endpoints: Arc<Endpoints>,
 }
 
 impl<A> Connections<A> {
     /// Counts and bounds the connections of `inner`.
     pub fn new(inner: A, endpoints: Arc<Endpoints>) -> Self {
-        Self { inner: Arc::new(Patient::new(inner, endpoints.shared_times())), endpoints }
+        Self { inner: Arc::new(Application::new(inner, endpoints.shared_times())), endpoints }
     }
 
     /// Lets a connection in and puts deadlines on it; `None`: it is to be closed. It is counted while the second is kept;
     /// over TLS, where it was let in before the handshake, there is no second.
-    async fn prepare(&self, endpoint: Option<&Endpoint>, mut stream: Stream) -> Option<(Stream, Option<Admitted>)> {
+    async fn prepare(&self, endpoint: Option<&Endpoint>, mut stream: Stream) -> Option<(Box<Timed>, Option<Admitted>)> {
         let admitted = match stream.get_ssl_digest() {
             Some(_) => None,
             None => Some(self.endpoints.let_in(endpoint, &mut *stream).await.ok()?),
@@ -38,6 +43,31 @@ impl<A> Connections<A> {
             stream.sniff().await.ok()?;
         }
         Some((Box::new(stream), admitted))
+    }
+}
+
+impl<A: HttpServerApp + Send + Sync + 'static> Connections<A> {
+    /// One request after the other, as Pingora's own loop does it; but between them the connection waits in
+    /// [`Timed::first_byte`].
+    async fn speak_http1(&self, mut stream: Box<Timed>, shutdown: &ShutdownWatch) {
+        let mut settings: Option<HttpPersistentSettings> = None;
+        loop {
+            if stream.first_byte().await.is_err() {
+                return stream.shutdown().await;
+            }
+            let mut session = ServerSession::new_http1(stream);
+            match settings {
+                Some(settings) => settings.apply_to_session(&mut session),
+                None => session.set_keepalive(if *shutdown.borrow() { None } else { NO_CLOCK }),
+            }
+            if session.get_keepalive().is_some() {
+                session.set_keepalive(NO_CLOCK);
+            }
+            let Some(reused) = self.inner.process_new_http(session, shutdown).await else { return };
+            let (next, persistent) = reused.consume();
+            let Ok(next) = next.into_any().downcast() else { return };
+            (stream, settings) = (next, persistent);
+        }
     }
 }
 
@@ -61,7 +91,11 @@ impl<A: HttpServerApp + Send + Sync + 'static> ServerApp for Connections<A> {
             stream = self.prepare(endpoint, stream) => stream?,
             () = stopped(shutdown) => return None,
         };
-        self.inner.process_new(stream, shutdown).await
+        if matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) {
+            return self.inner.process_new(stream, shutdown).await;
+        }
+        self.speak_http1(stream, shutdown).await;
+        None
     }
 
     async fn cleanup(&self) {

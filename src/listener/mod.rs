@@ -1,5 +1,7 @@
 //! Where clients connect: addresses, TLS, how many may come, whom they are for, and what they speak.
 
+mod ahead;
+mod application;
 pub mod before_tls;
 pub mod connections;
 pub mod endpoints;

@@ -3,32 +3,33 @@
 //! Pingora times each read, so a client that sends a byte now and then holds a connection for ever. Here the whole
 //! wait has a deadline: `limits.client_idle` until the first byte of a head, then `limits.head_read_timeout` until its
 //! last. The stream under Pingora keeps the deadline; the layers above tell it when a head is awaited
-//! ([`Patient`]) and when it is complete ([`head_complete`]). HTTP/2 has its own idle time once the client's preface is
-//! there, so the deadline ends with that.
+//! ([`Timed::first_byte`]) and when it is complete ([`head_complete`]). HTTP/2 has its own idle time once the client's
+//! preface is there, so the deadline ends with that.
 
 mod passed_on;
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
 use pingora::protocols::http::ServerSession;
-use pingora::protocols::http::v2::server::H2Options;
 use pingora::protocols::tls::{SslDigest, TlsRef};
 use pingora::protocols::{ALPN, Ssl, Stream};
-use pingora::server::ShutdownWatch;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::preface::{self, Ahead, PREFACE};
-use super::times::{SharedTimes, Times};
+use super::ahead::Ahead;
+use super::preface::{self, PREFACE};
+use super::times::Times;
 
+/// As many bytes of a head as are read at first: most heads are shorter.
+const FIRST: usize = 4096;
 /// No deadline.
 const NEVER: u64 = u64::MAX;
 
@@ -95,11 +96,38 @@ impl Timed {
         Ok(())
     }
 
-    fn await_head(&self) {
-        // The beginning of the first one may be there, and its time is running.
+    /// Waits for the first byte of a head; what comes with it is read again.
+    ///
+    /// Most connections idle most of the time. They do so here, where they hold little, and not in Pingora, where each
+    /// holds the state of a whole exchange.
+    ///
+    /// # Errors
+    /// The connection ended before it, or failed, or its deadline passed.
+    pub async fn first_byte(&mut self) -> io::Result<()> {
         if !self.ahead.is_empty() {
-            return;
+            // The beginning is there. Of the first head its time is running; one that came with the request before it
+            // has all of its time.
+            if self.deadline().is_none() {
+                self.set(self.times.head);
+            }
+            return Ok(());
         }
+        self.await_head();
+        poll_fn(|cx| self.poll_ahead(cx)).await
+    }
+
+    fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut space = [MaybeUninit::uninit(); FIRST];
+        let mut buf = ReadBuf::uninit(&mut space);
+        ready!(Pin::new(&mut *self).poll_read(cx, &mut buf))?;
+        if buf.filled().is_empty() {
+            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+        }
+        self.ahead.hold(buf.filled());
+        Poll::Ready(Ok(()))
+    }
+
+    fn await_head(&self) {
         self.begun.store(false, Ordering::Relaxed);
         self.set(self.times.idle);
     }
@@ -216,50 +244,6 @@ impl Ssl for Timed {
             return Some(ALPN::H2);
         }
         self.inner.selected_alpn_proto()
-    }
-}
-
-/// An HTTP application whose connections know when a head is awaited.
-pub struct Patient<A> {
-    inner: Arc<A>,
-    times: SharedTimes,
-}
-
-impl<A> Patient<A> {
-    /// Around `inner`, whose streams are [`Timed`].
-    pub fn new(inner: A, times: SharedTimes) -> Self {
-        Self { inner: Arc::new(inner), times }
-    }
-}
-
-#[async_trait]
-impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Patient<A> {
-    async fn process_new_http(
-        self: &Arc<Self>,
-        session: ServerSession,
-        shutdown: &ShutdownWatch,
-    ) -> Option<ReusedHttpStream> {
-        let mut session = session;
-        if let Some(timed) = find(&session) {
-            timed.await_head();
-            if session.get_keepalive().is_some() {
-                // Kept open for as long as the deadline allows: Pingora's own clock needs a timer for each read.
-                session.set_keepalive(Some(0));
-            }
-        }
-        self.inner.process_new_http(session, shutdown).await
-    }
-
-    fn h2_options(&self) -> Option<H2Options> {
-        self.inner.h2_options()
-    }
-
-    fn server_options(&self) -> Option<&HttpServerOptions> {
-        Some(self.times.load().http2)
-    }
-
-    async fn http_cleanup(&self) {
-        self.inner.http_cleanup().await;
     }
 }
 

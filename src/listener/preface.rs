@@ -2,36 +2,12 @@
 
 use std::io;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+use super::ahead::Ahead;
 
 /// The bytes an HTTP/2 connection begins with.
 pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// What was read to find out, until it is read again.
-#[derive(Debug, Default)]
-pub(super) struct Ahead {
-    bytes: [u8; PREFACE.len()],
-    from: usize,
-    to: usize,
-}
-
-impl Ahead {
-    fn rest(&self) -> &[u8] {
-        self.bytes.get(self.from..self.to).unwrap_or_default()
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.from == self.to
-    }
-
-    /// Gives what fits.
-    pub(super) fn fill(&mut self, buf: &mut ReadBuf<'_>) {
-        let rest = self.rest();
-        let given = rest.len().min(buf.remaining());
-        buf.put_slice(rest.get(..given).unwrap_or_default());
-        self.from += given;
-    }
-}
 
 /// Reads until the bytes differ from the preface or are all of it: what was read, and whether it is HTTP/2. As far as
 /// they differ from its first byte on, nothing is waited for.
@@ -39,15 +15,21 @@ impl Ahead {
 /// # Errors
 /// The connection ended before its first byte, or failed.
 pub(super) async fn sniff<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<(Ahead, bool)> {
-    let mut ahead = Ahead::default();
-    while PREFACE.starts_with(ahead.rest()) {
-        let Some(room @ [_, ..]) = ahead.bytes.get_mut(ahead.to..) else { return Ok((ahead, true)) };
-        match stream.read(room).await? {
-            0 if ahead.to == 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            // HTTP/1.1 knows what to make of it.
-            0 => break,
-            read => ahead.to += read,
+    let mut bytes = [0; PREFACE.len()];
+    let mut had = 0;
+    let http2 = loop {
+        if !PREFACE.starts_with(bytes.get(..had).unwrap_or_default()) {
+            break false;
         }
-    }
-    Ok((ahead, false))
+        let Some(room @ [_, ..]) = bytes.get_mut(had..) else { break true };
+        match stream.read(room).await? {
+            0 if had == 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            // HTTP/1.1 knows what to make of it.
+            0 => break false,
+            read => had += read,
+        }
+    };
+    let mut ahead = Ahead::default();
+    ahead.hold(bytes.get(..had).unwrap_or_default());
+    Ok((ahead, http2))
 }

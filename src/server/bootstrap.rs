@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
+use pingora::listeners::{L4BufferSettings, ListenerConfig};
 use pingora::protocols::http::v2::server::default_h2_options;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
@@ -47,6 +48,12 @@ use crate::upstream::Cluster;
 const POOL: usize = 512;
 /// Threads of the apps feed: one loads or applies while the other keeps the driver's connections alive.
 const FEED_THREADS: usize = 2;
+
+/// Reads off a plain connection go straight to where they are wanted: heads and bodies have buffers of their own, and
+/// Pingora's 64 KiB more for each connection would be most of what an idle one holds.
+const UNBUFFERED: usize = 0;
+/// Off a TLS connection about a record is read at once.
+const RECORD: usize = 16 * 1024;
 
 static PID_FILE: Mutex<Option<PidFile>> = Mutex::new(None);
 
@@ -205,11 +212,13 @@ fn gateway_service(
     let mut service = listening::Service::new("gateway".to_owned(), Connections::new(proxy, Arc::clone(&endpoints)));
     service.endpoints().set_pre_tls_callback(Arc::new(BeforeTls::new(endpoints)));
     for (listener, identity) in settings.listeners.iter().zip(&parts.identities.listeners) {
-        let address = listener.address.to_string();
-        match identity.clone() {
-            None => service.add_tcp(&address),
-            Some(identity) => service.add_tls_with_settings(&address, None, tls::settings(identity)?),
-        }
+        let endpoint = ListenerConfig::tcp(listener.address.to_string());
+        service.add_listener(match identity.clone() {
+            None => endpoint.l4_buffer(L4BufferSettings::default().read(UNBUFFERED)),
+            Some(identity) => {
+                endpoint.tls(tls::settings(identity)?).l4_buffer(L4BufferSettings::default().read(RECORD))
+            }
+        });
     }
     Ok(service)
 }

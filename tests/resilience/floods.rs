@@ -61,7 +61,7 @@ async fn ten_thousand_idle_connections_are_held_and_let_go_while_others_are_serv
     let idle = floods::idle(gateway.address(), COUNT).await;
     connections(&gateway, |count| count >= COUNT as u64).await;
     let each = memory.grew() / COUNT as u64;
-    assert!(each < 64 * 1024, "{each} bytes a connection");
+    assert!(each < 24 * 1024, "{each} bytes a connection");
     load.goes_on(200).await;
     drop(idle);
     connections(&gateway, |count| count < 100).await;
