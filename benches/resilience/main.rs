@@ -55,6 +55,7 @@ async fn failures() {
     row("both peers die, and come back", &peers::all_dead().await.0);
     row("100 reloads", &deploys::reloads().await);
     row("one gateway of two is drained", &deploys::drain().await);
+    row("two upgrades in a row", &deploys::upgrades().await);
 }
 
 fn row(what: &str, outcome: &Outcome) {

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use super::status::{self, About};
+use super::upgrade::Upgrade;
 use crate::apps::feed::Status;
 use crate::certificates::Board;
 use crate::telemetry::{Metrics, metrics};
@@ -37,6 +38,8 @@ pub struct AdminState {
     pub certificates: Board,
     /// The upstreams in force.
     pub clusters: Arc<dyn Fn() -> Vec<Arc<Cluster>> + Send + Sync>,
+    /// Upgrades, for `/status`.
+    pub upgrade: Arc<Upgrade>,
 }
 
 /// The pages of the admin address.

@@ -6,6 +6,8 @@
 pub mod http;
 mod live;
 pub mod status;
+mod upgrade;
 
 pub use http::{AdminState, Readiness, router};
 pub use status::{About, LastReload};
+pub use upgrade::{Upgrade, UpgradePage};

@@ -10,6 +10,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::http::AdminState;
 use super::live::{CertificatePage, UpstreamPage};
+use super::upgrade::UpgradePage;
 use crate::apps::feed::{CacheStatus, Status};
 use crate::config::settings::Settings;
 use crate::telemetry::metrics::{REVISION, VERSION};
@@ -126,6 +127,7 @@ pub(super) struct Page<'a> {
     last_reload: Option<ReloadPage<'a>>,
     upstreams: Vec<UpstreamPage>,
     certificates: Vec<CertificatePage>,
+    upgrade: UpgradePage,
     apps: AppsPage<'a>,
 }
 
@@ -244,6 +246,7 @@ pub(super) fn page<'a>(state: &AdminState, about: &'a About) -> Page<'a> {
         }),
         upstreams: (state.clusters)().iter().map(|cluster| UpstreamPage::new(cluster)).collect(),
         certificates: state.certificates.load().iter().map(CertificatePage::new).collect(),
+        upgrade: state.upgrade.page(),
         apps: apps(&state.feed, state, about),
     }
 }

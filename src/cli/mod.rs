@@ -31,8 +31,9 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the gateway until it is told to stop (SIGTERM drains, SIGINT stops at once, SIGHUP reloads).
-    Run(ConfigFile),
+    /// Run the gateway until it is told to stop (SIGTERM drains, SIGINT stops at once, SIGHUP reloads, SIGQUIT hands over
+    /// to a new process).
+    Run(RunArgs),
     /// Check a configuration, and every file it names, as a start would; dials nothing.
     Check(CheckedFile),
     /// Print a token, for trying things out.
@@ -46,6 +47,16 @@ struct ConfigFile {
     /// The configuration, YAML.
     #[arg(short, long, value_name = "FILE")]
     config: PathBuf,
+}
+
+#[derive(Args, Debug)]
+struct RunArgs {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Take the listening sockets over from a running gateway, which needs a SIGQUIT too, before or after; it serves
+    /// until this one does.
+    #[arg(long)]
+    upgrade: bool,
 }
 
 #[derive(Args, Debug)]
@@ -71,7 +82,7 @@ impl Cli {
     #[must_use]
     pub fn execute(self) -> ExitCode {
         match self.command {
-            Command::Run(file) => run(&file.config),
+            Command::Run(RunArgs { file, upgrade }) => run(&file.config, upgrade),
             Command::Check(CheckedFile { file, diff: None }) => check(&file.config),
             Command::Check(CheckedFile { file, diff: Some(before) }) => diff(&before, &file.config),
             Command::Token(token) => token.print(),
@@ -84,7 +95,7 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-fn run(file: &Path) -> ExitCode {
+fn run(file: &Path, upgrade: bool) -> ExitCode {
     if let Err(error) = telemetry::log::start(environment("RTMS_LOG").as_deref()) {
         return fail(UNUSABLE, &error);
     }
@@ -95,7 +106,12 @@ fn run(file: &Path) -> ExitCode {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    match server::run(&loaded.settings, file) {
+    let socket = loaded.settings.server.upgrade_socket.as_deref();
+    if upgrade && socket.is_none() {
+        let problem = "--upgrade needs server.upgrade_socket: set the path that the running gateway has there";
+        return fail(UNUSABLE, &format!("{}: {problem}", file.display()));
+    }
+    match server::run(&loaded.settings, file, socket.filter(|_| upgrade)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(FAILED, &error),
     }

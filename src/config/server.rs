@@ -1,6 +1,8 @@
 //! `server`: the process.
 
 use std::net::IpAddr;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::PathBuf;
 use std::thread;
 
 use ipnet::IpNet;
@@ -14,6 +16,8 @@ use super::values::{Span, Threads};
 use super::yaml_path::YamlPath;
 
 const MOST_THREADS: u64 = 1024;
+/// What fits into `sockaddr_un` with its final zero (unix(7)).
+const LONGEST_SOCKET_PATH: usize = 107;
 
 /// The process.
 #[derive(Clone, Deserialize, JsonSchema, Serialize)]
@@ -21,8 +25,17 @@ const MOST_THREADS: u64 = 1024;
 pub struct Server {
     /// Worker threads: `auto` (one for each processor this process may use) or a number up to 1024. Example: `4`.
     threads: Threads,
-    /// How long the listeners keep serving after SIGTERM, while `/readyz` already says 503. Example: `30s`.
+    /// How long the listeners keep serving after SIGTERM, while `/readyz` already says 503; after an
+    /// upgrade, how long clients that keep their connections have to move to the new process. Example: `30s`.
     drain: Span,
+    /// How long requests under way have to finish once the listeners are closed. Example: `30s`.
+    finish_requests: Span,
+    /// The same for streams, which are cut last: upgraded connections (WebSockets), `text/event-stream` and gRPC answers.
+    /// The process lives on that long with no listeners, as far as it has streams. Example: `1h`.
+    finish_streams: Span,
+    /// Unix socket over which a new process (`run --upgrade`) gets the listening sockets of the running one; there only
+    /// while a new one waits. Absent: no upgrades. Example: `/run/rtms-gateway.sock`.
+    upgrade_socket: Option<String>,
     /// File that the process id is written to; absent: none. Example: `/run/rtms-gateway.pid`.
     pid_file: Option<String>,
     /// Addresses and networks of proxies in front: their `X-Forwarded-*` are believed and appended to, everybody
@@ -32,7 +45,15 @@ pub struct Server {
 
 impl Default for Server {
     fn default() -> Self {
-        Self { threads: Threads::Auto, drain: Span::seconds(10), pid_file: None, trusted_proxies: List::default() }
+        Self {
+            threads: Threads::Auto,
+            drain: Span::seconds(10),
+            finish_requests: Span::seconds(10),
+            finish_streams: Span::seconds(10),
+            upgrade_socket: None,
+            pid_file: None,
+            trusted_proxies: List::default(),
+        }
     }
 }
 
@@ -67,8 +88,31 @@ impl Server {
             }
         }
         let pid_file = self.pid_file.map(|path| check.output(&at.key("pid_file"), &path));
-        settings::Server { threads, drain: self.drain.0, pid_file, trusted_proxies }
+        let upgrade_socket = self.upgrade_socket.map(|path| socket(&at.key("upgrade_socket"), &path, check));
+        settings::Server {
+            threads,
+            drain: self.drain.0,
+            finish_requests: self.finish_requests.0,
+            finish_streams: self.finish_streams.0,
+            upgrade_socket,
+            pid_file,
+            trusted_proxies,
+        }
     }
+}
+
+/// A path that a Unix socket can have.
+fn socket(at: &YamlPath, path: &str, check: &mut Check) -> PathBuf {
+    let file = check.output(at, path);
+    if file.as_os_str().len() > LONGEST_SOCKET_PATH {
+        check.refuse(at, format!("is too long for a socket; use a path of at most {LONGEST_SOCKET_PATH} bytes"));
+    } else if file.symlink_metadata().is_ok_and(|there| !there.file_type().is_socket()) {
+        check.refuse(
+            at,
+            format!("{} is another kind of file; name one that a socket can be made at", check.show(at, path)),
+        );
+    }
+    file
 }
 
 fn network(text: &str) -> Option<IpNet> {

@@ -273,6 +273,12 @@ pub struct Server {
     pub threads: usize,
     /// How long the listeners keep serving after SIGTERM.
     pub drain: Duration,
+    /// How long requests have to finish once they are closed.
+    pub finish_requests: Duration,
+    /// The same for streams.
+    pub finish_streams: Duration,
+    /// Where a new process asks for the listening sockets; `None`: nowhere.
+    pub upgrade_socket: Option<PathBuf>,
     /// Where the process id is written; `None`: nowhere.
     pub pid_file: Option<PathBuf>,
     /// Addresses whose PROXY headers are believed, and whose `X-Forwarded-*` are believed and appended to.

@@ -48,7 +48,7 @@ impl State {
     /// Settings of the connection, and the request's id.
     pub(super) fn prepare(&self, session: &mut Session, ctx: &mut Context) {
         patience::head_complete(session);
-        if self.draining.load(Ordering::Relaxed) || self.connections.are_scarce() {
+        if self.leaving.load(Ordering::Relaxed) || self.connections.are_scarce() {
             session.set_keepalive(None);
         }
         session.set_write_timeout(Some(self.limits.write_timeout));

@@ -1,6 +1,7 @@
 //! What one request has decided and counted so far.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use http::HeaderValue;
@@ -71,6 +72,8 @@ pub struct Context {
     /// Its place among those of its app that are under way.
     pub place: Option<Hold<Arc<str>>>,
     flight: Flight,
+    /// Where it is counted as a stream, if it is one.
+    stream: Option<Arc<AtomicUsize>>,
 }
 
 /// For whom a verified token speaks, as it is told to the upstream.
@@ -125,6 +128,7 @@ impl Context {
             bytes_out: 0,
             place: None,
             flight,
+            stream: None,
         }
     }
 
@@ -153,11 +157,28 @@ impl Context {
         self.body_limit = None;
     }
 
+    /// Its answer has no foreseeable end: from here on it is counted among `streams` too, until it is dropped.
+    pub fn become_stream(&mut self, streams: &Arc<AtomicUsize>) {
+        if self.stream.is_none() {
+            streams.fetch_add(1, Ordering::Relaxed);
+            self.stream = Some(Arc::clone(streams));
+        }
+    }
+
     /// The request's id: a fresh one, or the client's. A clone of it shares its bytes.
     #[must_use]
     pub fn request_id<'a>(&'a self, session: &'a Session) -> &'a HeaderValue {
         static NONE: HeaderValue = HeaderValue::from_static("");
         let id = self.fresh_id.as_ref().or_else(|| session.req_header().headers.get(REQUEST_ID));
         id.unwrap_or(&NONE)
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // Before the flight itself: what is taken for a request that is none ends nothing early.
+        if let Some(streams) = &self.stream {
+            streams.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }

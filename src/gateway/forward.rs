@@ -88,6 +88,13 @@ pub(super) fn prepare_response(session: &Session, response: &mut ResponseHeader,
     response.insert_header(REQUEST_ID, ctx.request_id(session).clone())
 }
 
+/// Whether an answer is one that goes on until somebody ends it: server-sent events, or gRPC.
+pub(super) fn is_stream(response: &ResponseHeader) -> bool {
+    const KINDS: [&[u8]; 2] = [b"text/event-stream", b"application/grpc"];
+    let Some(kind) = response.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes) else { return false };
+    KINDS.iter().any(|stream| kind.get(..stream.len()).is_some_and(|start| start.eq_ignore_ascii_case(stream)))
+}
+
 fn forwarded_for(client: IpAddr, trusted: bool, headers: &HeaderMap) -> String {
     let mut chain = String::new();
     if trusted {
@@ -158,6 +165,24 @@ mod tests {
         for name in ["X-Forwarded-For", "X_Forwarded_Port", "X_Request", "my_header", "x.y"] {
             assert!(!is_ours(&HeaderName::from_bytes(name.as_bytes()).unwrap()), "{name}");
         }
+    }
+
+    #[test]
+    fn events_and_grpc_are_streams() {
+        let answer = |kind: &str| {
+            let mut answer = ResponseHeader::build(200, None).unwrap();
+            answer.insert_header(header::CONTENT_TYPE, kind).unwrap();
+            answer
+        };
+        for kind in
+            ["text/event-stream", "Text/Event-Stream; charset=utf-8", "application/grpc", "application/grpc+proto"]
+        {
+            assert!(is_stream(&answer(kind)), "{kind}");
+        }
+        for kind in ["application/json", "text/event", "", "application/gr"] {
+            assert!(!is_stream(&answer(kind)), "{kind}");
+        }
+        assert!(!is_stream(&ResponseHeader::build(200, None).unwrap()));
     }
 
     #[test]

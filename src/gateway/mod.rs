@@ -16,6 +16,7 @@ pub mod outcome;
 pub mod state;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -126,9 +127,16 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         exchange: &mut Exchange,
     ) -> Result<()> {
-        let ctx = &mut exchange.ctx;
+        let Exchange { state, ctx } = exchange;
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             ctx.enter_tunnel();
+            ctx.become_stream(&state.streams);
+        } else if forward::is_stream(response) {
+            ctx.become_stream(&state.streams);
+        }
+        if state.leaving.load(Ordering::Relaxed) {
+            // Also where that was decided while the request was under way.
+            session.set_keepalive(None);
         }
         ctx.gateway_error = outcome::is_gateway_error(response.status);
         forward::prepare_response(session, response, ctx)

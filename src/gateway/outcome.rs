@@ -1,5 +1,6 @@
 //! How an exchange went: Pingora's errors as reasons, attempts and retries, and the end of every request.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
@@ -232,10 +233,16 @@ impl State {
         });
     }
 
-    /// Requests being worked on, and those being told that there are too many.
+    /// Requests being worked on, streams among them, and those being told that there are too many.
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.in_flight.len()
+    }
+
+    /// Streams under way.
+    #[must_use]
+    pub fn streams(&self) -> usize {
+        self.streams.load(Ordering::Relaxed)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -39,9 +39,10 @@ pub struct State {
     pub(super) trusted: Vec<ipnet::IpNet>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) access_log: Arc<AccessLog>,
-    pub(super) draining: Arc<AtomicBool>,
     pub(super) in_flight: Arc<InFlight>,
     pub(super) connections: Arc<ConnectionLimits>,
+    pub(super) leaving: Arc<AtomicBool>,
+    pub(super) streams: Arc<AtomicUsize>,
 }
 
 /// One route as requests use it; its index is the one in the table and the metrics.
@@ -80,12 +81,14 @@ pub struct Handles {
     pub metrics: Arc<Metrics>,
     /// The access log.
     pub access_log: Arc<AccessLog>,
-    /// True once the process is asked to stop: connections aren't kept open any longer.
-    pub draining: Arc<AtomicBool>,
+    /// True once the process is asked to stop, or another serves: connections aren't kept open any longer.
+    pub leaving: Arc<AtomicBool>,
     /// Requests being worked on.
     pub in_flight: Arc<InFlight>,
     /// How many connections there may be, and are.
     pub connections: Arc<ConnectionLimits>,
+    /// Those among them that are streams: tunnels, server-sent events, gRPC.
+    pub streams: Arc<AtomicUsize>,
 }
 
 /// What other settings may need made anew.
@@ -125,9 +128,10 @@ impl State {
             trusted: settings.server.trusted_proxies.clone(),
             metrics: handles.metrics,
             access_log: handles.access_log,
-            draining: handles.draining,
+            leaving: handles.leaving,
             in_flight: handles.in_flight,
             connections: handles.connections,
+            streams: handles.streams,
         })
     }
 
@@ -143,9 +147,10 @@ impl State {
             clusters,
             metrics,
             access_log,
-            draining: Arc::clone(&self.draining),
+            leaving: Arc::clone(&self.leaving),
             in_flight: Arc::clone(&self.in_flight),
             connections: Arc::clone(&self.connections),
+            streams: Arc::clone(&self.streams),
         };
         let mut next = Self::new(settings, handles)?;
         next.budgets = self.budgets.under(&self.limits, &settings.limits);

@@ -70,12 +70,18 @@ impl ConnectionLimits {
         admitted.address.as_ref().map(|_| ()).ok_or(Refusal::ConnectionsPerAddress)
     }
 
+    /// How many connections there are, those in their TLS handshake included.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
     /// Whether over 90 % of the places are taken: then connections should end with their next answer, so that places
     /// turn over.
     #[must_use]
     pub fn are_scarce(&self) -> bool {
         let most = self.most.load(Ordering::Relaxed);
-        most != ANY && self.open.load(Ordering::Relaxed).saturating_mul(10) > most.saturating_mul(9)
+        most != ANY && self.open().saturating_mul(10) > most.saturating_mul(9)
     }
 }
 

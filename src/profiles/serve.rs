@@ -32,38 +32,48 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// nothing ever was, as anybody can have one.
 const IDLE: Duration = Duration::from_secs(20);
 const FIRST_REQUEST: Duration = Duration::from_secs(5);
-/// Requests that are being answered are waited for at the end; the process goes on a little longer than this.
-const LAST_REQUESTS: Duration = Duration::from_secs(9);
 /// After the kernel could not give a connection, for want of descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves `router` until `stop` is true or its sender is gone; requests that are being answered then, and what is
-/// `running` though its client is gone, are finished.
-pub async fn run(
+/// How it ends.
+pub struct Stop<F> {
+    /// Nothing is accepted any more, once this is true or its sender is gone.
+    pub closed: watch::Receiver<bool>,
+    /// After that: connections on which nothing is asked are closed.
+    pub let_go: F,
+    /// How long the process goes on after that.
+    pub finish: Duration,
+}
+
+/// Serves `router` until it is stopped; requests that are being answered then, and what is `running` though its client
+/// is gone, are finished.
+pub async fn run<F: Future<Output = ()>>(
     listener: TcpListener,
     tls: Option<Acceptor>,
     router: Router,
     running: Running,
-    mut stop: watch::Receiver<bool>,
+    stop: Stop<F>,
 ) {
+    let Stop { mut closed, let_go, finish } = stop;
     let (places, graceful) = (Places::new(), GracefulShutdown::new());
+    let (ending, ends) = watch::channel(false);
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &places) => accepted,
-            _ = stop.wait_for(|stop| *stop) => break,
+            _ = closed.wait_for(|closed| *closed) => break,
         };
         let Some((stream, peer, place)) = accepted else {
             sleep(PAUSE).await;
             continue;
         };
         let (tls, router, watcher) = (tls.clone(), router.clone(), graceful.watcher());
-        let mut stopped = stop.clone();
+        let mut ends = ends.clone();
         tokio::spawn(async move {
             let _place = place;
             let Some(tls) = tls else { return serve(stream, peer, router, watcher).await };
             let accepted = tokio::select! {
                 accepted = timeout(PATIENCE, tls.accept(stream)) => accepted,
-                _ = stopped.wait_for(|stop| *stop) => return,
+                _ = ends.wait_for(|ends| *ends) => return,
             };
             match accepted {
                 Ok(Ok(stream)) => serve(stream, peer, router, watcher).await,
@@ -73,11 +83,14 @@ pub async fn run(
         });
     }
     drop(listener);
+    let_go.await;
+    ending.send_replace(true);
     let last = async {
         graceful.shutdown().await;
         running.ended().await;
     };
-    if timeout(LAST_REQUESTS, last).await.is_err() {
+    // A little less than the process goes on, so that this can be said.
+    if timeout(finish / 10 * 9, last).await.is_err() {
         warn!("app profiles: calls were given up, as the process ends");
     }
 }

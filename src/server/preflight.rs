@@ -1,19 +1,26 @@
-//! Addresses and files that must be had before anything is started, so that a mistake ends the start at once.
+//! Addresses that must be had before anything is started, so that a mistake ends the start at once.
 
-use std::fs;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
 
 use socket2::SockRef;
 use tokio::net::TcpSocket;
 
+use super::handover::{Inheritance, Predecessor};
+use super::sockets::Sockets;
+use crate::config::settings::Settings;
 use crate::error::StartError;
 
-/// An address that is ours, but doesn't listen yet: a connection is refused rather than left waiting.
+/// An address that is ours, but doesn't listen yet: a connection is refused rather than left waiting. One that another
+/// process handed over listens all the time.
 pub struct Reserved {
     /// The address.
     pub address: SocketAddr,
-    socket: TcpSocket,
+    socket: Socket,
+}
+
+enum Socket {
+    Bound(TcpSocket),
+    Listening(TcpListener),
 }
 
 /// Connections the kernel holds until they are accepted; it takes its own bound if that is lower.
@@ -26,23 +33,58 @@ impl Reserved {
     /// Another process listens on the address by now.
     pub fn listen(self) -> Result<TcpListener, StartError> {
         let Self { address, socket } = self;
-        socket
-            .listen(BACKLOG)
-            .and_then(tokio::net::TcpListener::into_std)
-            .map_err(|source| StartError::Listen { address, source })
+        match socket {
+            Socket::Bound(socket) => socket
+                .listen(BACKLOG)
+                .and_then(tokio::net::TcpListener::into_std)
+                .map_err(|source| StartError::Listen { address, source }),
+            Socket::Listening(listener) => Ok(listener),
+        }
     }
 }
 
-/// Takes every address, so that one that can't be had ends the start at once.
+/// Every address of a configuration.
+pub struct Addresses {
+    /// Of the listeners.
+    pub listeners: Vec<Reserved>,
+    /// Of the admin pages; listens.
+    pub admin: Option<TcpListener>,
+    /// Of the app profiles API; listens.
+    pub profiles: Option<TcpListener>,
+    /// Who had them before, if somebody did.
+    pub predecessor: Option<Predecessor>,
+}
+
+/// Takes every address, so that one that can't be had ends the start at once: from another process as far as it had them,
+/// else from the system. What listens already is kept in `kept` too; what isn't needed is let go.
 ///
 /// # Errors
-/// The first address that can't.
-pub fn reserve(addresses: impl IntoIterator<Item = SocketAddr>) -> Result<Vec<Reserved>, StartError> {
-    let reserve = |address| match bind(address) {
-        Ok(socket) => Ok(Reserved { address, socket }),
-        Err(source) => Err(StartError::Listen { address, source }),
-    };
-    addresses.into_iter().map(reserve).collect()
+/// The first address that can't be had.
+pub fn take(settings: &Settings, mut inherited: Option<Inheritance>, kept: &Sockets) -> Result<Addresses, StartError> {
+    let mut inherit = |address| inherited.as_mut().and_then(|inherited| inherited.take(address));
+    let mut listeners = Vec::with_capacity(settings.listeners.len());
+    for listener in &settings.listeners {
+        let address = listener.address;
+        let socket = match inherit(address) {
+            Some(listener) => Socket::Listening(listener),
+            None => Socket::Bound(bind(address).map_err(|source| StartError::Listen { address, source })?),
+        };
+        listeners.push(Reserved { address, socket });
+    }
+    let mut listening = |address| listen(address, inherit(address), kept);
+    let admin = settings.admin.map(&mut listening).transpose()?;
+    let profiles = settings.profiles.as_ref().map(|profiles| listening(profiles.address)).transpose()?;
+    let predecessor = inherited.map(|inherited| inherited.predecessor);
+    Ok(Addresses { listeners, admin, profiles, predecessor })
+}
+
+/// A listening socket of the gateway's own, non-blocking.
+fn listen(address: SocketAddr, inherited: Option<TcpListener>, kept: &Sockets) -> Result<TcpListener, StartError> {
+    let listener = inherited.map_or_else(|| TcpListener::bind(address), Ok);
+    listener
+        .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
+        .and_then(|listener| kept.keep(address, &listener).map(|()| listener))
+        .map_err(|source| StartError::Listen { address, source })
 }
 
 fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
@@ -54,35 +96,4 @@ fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
     }
     socket.bind(address)?;
     Ok(socket)
-}
-
-/// A listening socket of the gateway's own, non-blocking.
-///
-/// # Errors
-/// The address can't be listened on.
-pub fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address)
-        .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
-        .map_err(|source| StartError::Listen { address, source })
-}
-
-/// The pid file; removed when it is dropped.
-#[derive(Debug)]
-pub struct PidFile(PathBuf);
-
-impl PidFile {
-    /// Writes this process's id.
-    ///
-    /// # Errors
-    /// The file can't be written.
-    pub fn write(path: &Path) -> Result<Self, StartError> {
-        fs::write(path, format!("{}\n", std::process::id())).map_err(|e| StartError::file(path, &e))?;
-        Ok(Self(path.to_owned()))
-    }
-}
-
-impl Drop for PidFile {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
 }

@@ -11,6 +11,8 @@ use crate::apps::feed::Status;
 pub struct Flags {
     /// Asked to stop.
     pub draining: Arc<AtomicBool>,
+    /// Asked to stop, or another process serves: connections aren't kept open any longer.
+    pub leaving: Arc<AtomicBool>,
     /// The listeners are open.
     pub listening: Arc<AtomicBool>,
     /// The app profiles API has calls to finish, or may come to have some.

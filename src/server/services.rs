@@ -1,21 +1,30 @@
 //! The services Pingora runs: the apps feed, the resolver, the health checks, the watch over certificates, the admin pages, the app profiles API, and the gateway itself.
 
-use std::net::TcpListener;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::IntoRawFd as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use pingora::server::{ListenFds, ShutdownWatch};
 use pingora::services::background::BackgroundService;
 use pingora::services::{Service, ServiceReadyNotifier};
 use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 use tracing::error;
 
+use super::handover::{Gate, Opening};
+use super::pid_file;
 use super::preflight::Reserved;
+use super::sockets::Sockets;
+use super::stages::{Stages, lingered, reached};
 use crate::apps::feed::Feed;
 use crate::certificates::Watcher;
+use crate::error::StartError;
 use crate::listener::tls::Acceptor;
+use crate::profiles::serve::Stop;
 use crate::profiles::{self, Api};
 use crate::upstream::{Cluster, health, resolve};
 
@@ -88,27 +97,34 @@ impl BackgroundService for CertificatesService {
     }
 }
 
-/// The admin pages; they answer until the process ends, through the drain.
+/// The admin pages; they answer until the process ends, through the drain, or until another process took over.
 pub struct AdminService {
     listener: Mutex<Option<TcpListener>>,
     router: axum::Router,
+    gate: Gate,
+    stages: Stages,
 }
 
 impl AdminService {
-    /// Serves `router` on a socket that listens already.
+    /// Serves `router` on a socket that listens already, once `gate` is open.
     #[must_use]
-    pub const fn new(listener: TcpListener, router: axum::Router) -> Self {
-        Self { listener: Mutex::new(Some(listener)), router }
+    pub const fn new(listener: TcpListener, router: axum::Router, gate: Gate, stages: Stages) -> Self {
+        Self { listener: Mutex::new(Some(listener)), router, gate, stages }
     }
 }
 
 #[async_trait]
 impl BackgroundService for AdminService {
     async fn start(&self, _: ShutdownWatch) {
+        reached(&mut self.gate.clone()).await;
         let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(listener) = listener else { return };
+        let handed_over = self.stages.handed_over.clone();
         let served = match tokio::net::TcpListener::from_std(listener) {
-            Ok(listener) => axum::serve(listener, self.router.clone()).await,
+            Ok(listener) => {
+                let listener = Handed { listener: Some(listener), handed_over: handed_over.clone() };
+                axum::serve(listener, self.router.clone()).with_graceful_shutdown(lingered(handed_over)).await
+            }
             Err(error) => Err(error),
         };
         if let Err(error) = served {
@@ -117,40 +133,81 @@ impl BackgroundService for AdminService {
     }
 }
 
+/// A listener that is let go as soon as another process has it, before the connections that it gave.
+struct Handed {
+    listener: Option<tokio::net::TcpListener>,
+    handed_over: watch::Receiver<bool>,
+}
+
+impl axum::serve::Listener for Handed {
+    type Io = tokio::net::TcpStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        if let Some(listener) = &mut self.listener {
+            tokio::select! {
+                accepted = axum::serve::Listener::accept(listener) => return accepted,
+                () = reached(&mut self.handed_over) => {}
+            }
+        }
+        self.listener = None;
+        std::future::pending().await
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        self.listener.as_ref().ok_or(io::ErrorKind::NotConnected)?.local_addr()
+    }
+}
+
 /// The app profiles API, and what its store must have kept going.
 pub struct ProfilesService {
     listener: Mutex<Option<TcpListener>>,
     tls: Option<Acceptor>,
     api: Arc<Api>,
-    serving: Arc<AtomicBool>,
+    when: When,
 }
 
 impl ProfilesService {
-    /// Serves `api` on a socket that listens already; `serving` is set while there may be calls to finish.
+    /// Serves `api` on a socket that listens already.
     #[must_use]
-    pub const fn new(listener: TcpListener, tls: Option<Acceptor>, api: Arc<Api>, serving: Arc<AtomicBool>) -> Self {
-        Self { listener: Mutex::new(Some(listener)), tls, api, serving }
+    pub const fn new(listener: TcpListener, tls: Option<Acceptor>, api: Arc<Api>, when: When) -> Self {
+        Self { listener: Mutex::new(Some(listener)), tls, api, when }
     }
+}
+
+/// When the app profiles API is served.
+pub struct When {
+    /// Set while there may be calls to finish.
+    pub serving: Arc<AtomicBool>,
+    /// From when on.
+    pub gate: Gate,
+    /// Until when.
+    pub stages: Stages,
+    /// How long calls have to finish then, and a moment to say that they did not.
+    pub finish: Duration,
 }
 
 #[async_trait]
 impl BackgroundService for ProfilesService {
-    async fn start(&self, stop: ShutdownWatch) {
+    async fn start(&self, _: ShutdownWatch) {
+        reached(&mut self.when.gate.clone()).await;
         let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(listener) = listener else { return };
-        self.serving.store(true, Ordering::Release);
+        self.when.serving.store(true, Ordering::Release);
         let store = Arc::clone(&self.api.store);
         let attending = tokio::spawn(async move { store.attend().await });
         match tokio::net::TcpListener::from_std(listener) {
             Ok(listener) => {
                 let router = profiles::router(Arc::clone(&self.api));
                 let running = self.api.running.clone();
+                let stages = self.when.stages.clone();
+                let stop = Stop { closed: stages.closed.clone(), let_go: stages.let_go(), finish: self.when.finish };
                 profiles::serve::run(listener, self.tls.clone(), router, running, stop).await;
             }
             Err(error) => error!(%error, "the app profiles API ended"),
         }
         attending.abort();
-        self.serving.store(false, Ordering::Release);
+        self.when.serving.store(false, Ordering::Release);
     }
 }
 
@@ -161,34 +218,59 @@ impl BackgroundService for ProfilesService {
 pub struct GatewayService<S> {
     name: String,
     addresses: Option<Vec<String>>,
-    start: Option<(S, Vec<Reserved>)>,
-    listening: Arc<AtomicBool>,
+    start: Option<(S, Vec<Reserved>, Doors)>,
+}
+
+/// What opening and closing the listeners takes.
+pub struct Doors {
+    /// Set once they listen.
+    pub listening: Arc<AtomicBool>,
+    /// The sockets are kept there while they do.
+    pub kept: Sockets,
+    /// When they close.
+    pub stages: Stages,
+    /// What is left to do once clients are let in, where another process let them in so far.
+    pub opening: Option<Opening>,
 }
 
 impl<S: Service + 'static> GatewayService<S> {
-    /// Serves `service` on `sockets`; `listening` is set once they listen.
+    /// Serves `service` on `sockets`.
     #[must_use]
-    pub fn new(service: S, sockets: Vec<Reserved>, listening: Arc<AtomicBool>) -> Self {
+    pub fn new(service: S, sockets: Vec<Reserved>, doors: Doors) -> Self {
         let (name, addresses) = (service.name().to_owned(), service.listen_addresses());
-        Self { name, addresses, start: Some((service, sockets)), listening }
+        Self { name, addresses, start: Some((service, sockets, doors)) }
     }
 }
 
+/// Time in which Pingora's accept loops begin, or fail to: before that no other process is told to stop its own.
+const SETTLE: Duration = Duration::from_millis(100);
+
 #[async_trait]
 impl<S: Service + 'static> Service for GatewayService<S> {
-    async fn start_service(&mut self, fds: Option<ListenFds>, shutdown: ShutdownWatch, per_fd: usize) {
-        let Some((mut service, sockets)) = self.start.take() else { return };
+    async fn start_service(&mut self, fds: Option<ListenFds>, _: ShutdownWatch, per_fd: usize) {
+        let Some((mut service, sockets, doors)) = self.start.take() else { return };
         for socket in sockets {
-            let address = socket.address.to_string();
-            match (socket.listen(), &fds) {
-                (Ok(listener), Some(fds)) => fds.lock().add(address, listener.into_raw_fd()),
+            let address = socket.address;
+            let kept = |listener: TcpListener| match doors.kept.keep(address, &listener) {
+                Ok(()) => Ok(listener),
+                Err(source) => Err(StartError::Listen { address, source }),
+            };
+            match (socket.listen().and_then(kept), &fds) {
+                (Ok(listener), Some(fds)) => fds.lock().add(address.to_string(), listener.into_raw_fd()),
                 (Ok(_), None) => {}
                 (Err(error), _) => end_process("the listeners", &error),
             }
         }
-        self.listening.store(true, Ordering::Release);
+        doors.listening.store(true, Ordering::Release);
         // Its own task: Pingora would go on without its listeners if this panicked.
-        let task = tokio::spawn(async move { service.start_service(fds, shutdown, per_fd).await });
+        let closed = doors.stages.closed;
+        let mut task = tokio::spawn(async move { service.start_service(fds, closed, per_fd).await });
+        if let Some(opening) = doors.opening
+            && timeout(SETTLE, &mut task).await.is_err()
+            && let Err(error) = opening.complete()
+        {
+            end_process("taking over", &error);
+        }
         if let Err(error) = task.await {
             end_process("the listeners", &error);
         }
@@ -206,6 +288,6 @@ impl<S: Service + 'static> Service for GatewayService<S> {
 #[expect(clippy::exit, reason = "half a gateway must not go on")]
 fn end_process(what: &str, error: &dyn std::fmt::Display) -> ! {
     error!(%error, "{what} failed; the process ends");
-    super::bootstrap::remove_pid_file();
+    pid_file::remove();
     std::process::exit(1)
 }

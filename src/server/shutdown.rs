@@ -1,28 +1,26 @@
 //! Signals: when the process stops, and how.
 //!
 //! SIGTERM takes the gateway out of rotation first and keeps serving for `server.drain`, so that load balancers
-//! have time to notice; then the listeners close, and the process ends as soon as nothing is in flight. Signals are
-//! received on a thread of their own from before anything else starts, so that none finds the process unprepared.
+//! have time to notice; then the listeners close, and the process ends as soon as nothing is in flight. SIGQUIT hands
+//! the listeners to a new process first; then connections have `server.drain` to move there. Signals are received from
+//! before anything else starts, on a thread of their own, so that none finds the process unprepared.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::path::Path;
 
 use async_trait::async_trait;
 use pingora::server::{ShutdownSignal, ShutdownSignalWatch};
-use tokio::runtime;
+use tokio::runtime::{self, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::info;
 
-use super::readiness::Flags;
+use super::drain::Drain;
+use super::handover::{self, Giver, Inheritance};
+use super::pid_file;
 use super::reload::Reloader;
-use crate::apps::feed::{Phase, Status};
+use super::stages::reached;
 use crate::error::StartError;
-use crate::gateway::state::{Current, State};
-
-/// The longest that requests in flight are waited for once the listeners are closed.
-pub const LAST_REQUESTS: Duration = Duration::from_secs(10);
+use crate::gateway::state::State;
 
 /// What signals lead to.
 pub struct Plan {
@@ -30,46 +28,68 @@ pub struct Plan {
     pub drain: Drain,
     /// Told of SIGHUP and SIGUSR1.
     pub reloader: Reloader,
+    /// Told of SIGQUIT.
+    pub giver: Giver,
 }
 
-/// What stopping takes.
-pub struct Drain {
-    /// How long the listeners keep serving after SIGTERM.
-    pub lasts: Duration,
-    /// Tells whether clients are let in yet, and is told of SIGTERM.
-    pub flags: Flags,
-    /// Asked for requests in flight.
-    pub current: Current,
-    /// Tells when the feed has stopped, which may write the apps cache before.
-    pub apps: Arc<Status>,
+/// Signals that are received, but not acted upon yet.
+pub struct Caught {
+    runtime: Runtime,
+    received: Received,
 }
 
-/// Receives signals and tells Pingora when to close its listeners.
-pub struct Signals(watch::Receiver<bool>);
-
-impl Signals {
+impl Caught {
     /// Begins to receive signals.
     ///
     /// # Errors
-    /// The system gives no thread, or no signals.
-    pub fn receive(plan: Plan) -> Result<Self, StartError> {
-        let failed = |e: std::io::Error| StartError::Process(format!("signals: {e}"));
+    /// The system gives no signals.
+    pub fn begin() -> Result<Self, StartError> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let received = runtime.block_on(async { Received::new() }).map_err(failed)?;
-        let (close, closing) = watch::channel(false);
+        Ok(Self { runtime, received })
+    }
+
+    /// Waits for the running process to hand over; `None`: told to stop meanwhile.
+    ///
+    /// # Errors
+    /// Nobody came.
+    pub fn inherit(&mut self, path: &Path) -> Result<Option<Inheritance>, StartError> {
+        let Self { runtime, received } = self;
+        runtime.block_on(async {
+            tokio::select! {
+                inheritance = handover::receive(path) => inheritance.map(Some),
+                _ = received.terminate.recv() => Ok(None),
+                _ = received.interrupt.recv() => Ok(None),
+            }
+        })
+    }
+
+    /// Acts upon signals from now on, on a thread of its own. The process parts with its clients when `parting` says so.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn follow(self, plan: Plan, parting: watch::Receiver<bool>) -> Result<Signals, StartError> {
+        let Self { runtime, received } = self;
         std::thread::Builder::new()
             .name("signals".to_owned())
-            .spawn(move || runtime.block_on(plan.follow(received, close)))
+            .spawn(move || runtime.block_on(plan.follow(received)))
             .map_err(failed)?;
-        Ok(Self(closing))
+        Ok(Signals(parting))
     }
 }
+
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` passes")]
+fn failed(error: std::io::Error) -> StartError {
+    StartError::Process(format!("signals: {error}"))
+}
+
+/// Tells Pingora when to stop what serves requests to come.
+pub struct Signals(watch::Receiver<bool>);
 
 #[async_trait]
 impl ShutdownSignalWatch for Signals {
     async fn recv(&self) -> ShutdownSignal {
-        // The sender lives as long as the process.
-        let _ = self.0.clone().wait_for(|close| *close).await;
+        reached(&mut self.0.clone()).await;
         ShutdownSignal::GracefulTerminate
     }
 }
@@ -84,6 +104,7 @@ struct Received {
 
 enum Stop {
     Drain,
+    HandedOver,
     AtOnce,
 }
 
@@ -98,8 +119,8 @@ impl Received {
         })
     }
 
-    /// The next signal that stops the process; the others are dealt with on the way.
-    async fn stop(&mut self, reloader: &mut Reloader) -> Stop {
+    /// The next event that stops the process; others are dealt with on the way.
+    async fn stop(&mut self, reloader: &mut Reloader, giver: &mut Giver) -> Stop {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return Stop::Drain,
@@ -107,57 +128,55 @@ impl Received {
                 _ = self.user1.recv() => reloader.reopen_logs(),
                 _ = self.hangup.recv() => reloader.reload().await,
                 Some(renewal) = reloader.renewals.recv() => reloader.renew(renewal).await,
-                _ = self.quit.recv() => warn!("SIGQUIT: handing over to a new process is not supported yet"),
+                _ = self.quit.recv() => giver.begin(),
+                () = giver.taken() => return Stop::HandedOver,
             }
         }
     }
 
-    /// Until SIGINT comes; a second SIGTERM changes nothing.
-    async fn interrupted(&mut self, reloader: &mut Reloader) {
-        while matches!(self.stop(reloader).await, Stop::Drain) {}
+    /// The next event that stops a process which SIGTERM stops already.
+    async fn sooner(&mut self, reloader: &mut Reloader, giver: &mut Giver) -> Stop {
+        loop {
+            match self.stop(reloader, giver).await {
+                Stop::Drain => {}
+                stop => return stop,
+            }
+        }
+    }
+
+    /// Until SIGINT comes; nothing else changes anything any more.
+    async fn interrupted(&mut self, reloader: &mut Reloader, giver: &mut Giver) {
+        while !matches!(self.sooner(reloader, giver).await, Stop::AtOnce) {}
     }
 }
 
 impl Plan {
-    async fn follow(self, mut received: Received, close: watch::Sender<bool>) {
-        let Self { drain, mut reloader } = self;
-        if matches!(received.stop(&mut reloader).await, Stop::Drain) {
-            drain.flags.draining.store(true, Ordering::Relaxed);
-            info!(seconds = drain.lasts.as_secs_f64(), "draining: not ready any more, still serving");
-            tokio::select! {
-                () = drain.wind_down(close) => {}
-                () = received.interrupted(&mut reloader) => {}
-            }
+    async fn follow(self, mut received: Received) {
+        let Self { drain, mut reloader, mut giver } = self;
+        let mut stop = received.stop(&mut reloader, &mut giver).await;
+        if matches!(stop, Stop::Drain) {
+            stop = tokio::select! {
+                () = drain.serve_on() => stop,
+                sooner = received.sooner(&mut reloader, &mut giver) => sooner,
+            };
         }
-        info!(abandoned = drain.in_flight(), "stopped");
-        end(&drain.current.load())
-    }
-}
-
-impl Drain {
-    fn in_flight(&self) -> usize {
-        self.current.load().in_flight()
-    }
-
-    /// Serves on for the drain, then closes the listeners and waits for what is in flight.
-    async fn wind_down(&self, close: watch::Sender<bool>) {
-        /// How often the count is looked at; the first look leaves the listeners time to close.
-        const LOOK: Duration = Duration::from_millis(50);
-        // Nobody needs time to notice a gateway that never let anybody in.
-        if self.flags.listening.load(Ordering::Acquire) {
-            tokio::time::sleep(self.lasts).await;
-        }
-        close.send_replace(true);
-        let nothing_left = async {
-            loop {
-                tokio::time::sleep(LOOK).await;
-                let profiles = self.flags.profiles.load(Ordering::Acquire);
-                if self.in_flight() == 0 && !profiles && self.apps.phase() == Phase::Stopped {
-                    break;
-                }
+        let sockets = giver.sockets.clone();
+        let last = async {
+            sockets.close();
+            if matches!(stop, Stop::HandedOver) {
+                drain.move_clients().await;
             }
+            drain.finish().await;
         };
-        let _ = tokio::time::timeout(LAST_REQUESTS, nothing_left).await;
+        if !matches!(stop, Stop::AtOnce) {
+            tokio::select! {
+                () = last => {}
+                () = received.interrupted(&mut reloader, &mut giver) => {}
+            }
+        }
+        let (requests, streams) = drain.in_flight();
+        info!(abandoned = requests, streams, "stopped");
+        end(&drain.current.load())
     }
 }
 
@@ -165,6 +184,6 @@ impl Drain {
 #[expect(clippy::exit, reason = "the server's own thread is asleep and can't be woken")]
 fn end(state: &State) -> ! {
     state.flush_logs();
-    super::bootstrap::remove_pid_file();
+    pid_file::remove();
     std::process::exit(0)
 }

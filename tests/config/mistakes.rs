@@ -223,6 +223,22 @@ fn numbers_and_times_must_make_sense() {
             ],
         ),
         (
+            "server",
+            "{ upgrade_socket: no/such/folder/a.sock }",
+            &["server.upgrade_socket: `no/such/folder/a.sock` lies in a folder that doesn't exist; create the folder"],
+        ),
+        (
+            "server",
+            "{ upgrade_socket: /tmp/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\
+             aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa }",
+            &["server.upgrade_socket: is too long for a socket; use a path of at most 107 bytes"],
+        ),
+        (
+            "server",
+            "{ upgrade_socket: /proc/version }",
+            &["server.upgrade_socket: `/proc/version` is another kind of file; name one that a socket can be made at"],
+        ),
+        (
             "apps",
             "{ source: mongodb, max_staleness: 0s, reconcile_every: 0s, resync: { delay: 2h, min_interval: 2h } }",
             &[

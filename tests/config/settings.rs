@@ -145,7 +145,7 @@ upstreams:
     retries: 0
 limits: { max_header_bytes: 1024, client_idle: 1h }
 telemetry: { access_log: { format: json, path: access.log, sample: 0 } }
-server: { threads: 2, drain: 0s, pid_file: gateway.pid, trusted_proxies: [ 10.0.0.1, \"fd00::/8\" ] }
+server: { threads: 2, drain: 0s, finish_requests: 5s, finish_streams: 1h, upgrade_socket: gateway.sock, pid_file: gateway.pid, trusted_proxies: [ 10.0.0.1, \"fd00::/8\" ] }
 ";
     let settings = folder.load(yaml).unwrap().settings;
     let in_folder = |name: &str| folder.path().join(name);
@@ -162,6 +162,8 @@ server: { threads: 2, drain: 0s, pid_file: gateway.pid, trusted_proxies: [ 10.0.
     assert_eq!(settings.telemetry.access_log.path, Some(in_folder("access.log")));
     assert_eq!((settings.server.threads, settings.server.drain), (2, Duration::ZERO));
     assert_eq!(settings.server.pid_file, Some(in_folder("gateway.pid")));
+    assert_eq!(settings.server.upgrade_socket, Some(in_folder("gateway.sock")));
+    assert_eq!((settings.server.finish_requests.as_secs(), settings.server.finish_streams.as_secs()), (5, 3600));
     assert_eq!(settings.server.trusted_proxies.len(), 2);
 }
 
@@ -208,10 +210,13 @@ fn variables_reach_every_kind_of_value_and_never_a_message() {
             "[ { path: \"/${SECRET}/{appId}//\" }, { path: \"/{appId}\", identities: { userId: [ \"path.${SECRET}\" ] } }, \
              { path: \"/{appId}/a\", upstream: \"${SECRET}\", methods: [\"${SECRET}\"] } ]",
         ),
-        ("server", "{ threads: \"${SECRET}\", trusted_proxies: [ \"${SECRET}\" ], pid_file: \"/no/${SECRET}/x\" }"),
+        (
+            "server",
+            "{ threads: \"${SECRET}\", trusted_proxies: [ \"${SECRET}\" ], pid_file: \"/no/${SECRET}/x\", upgrade_socket: \"/no/${SECRET}/y\" }",
+        ),
     ]);
     let mistakes = config::load(&folder.write("bad.yaml", yaml), &env).unwrap_err();
-    assert_eq!(mistakes.iter().count(), 15, "{mistakes}");
+    assert_eq!(mistakes.iter().count(), 16, "{mistakes}");
     assert!(!mistakes.to_string().contains("hunter2"), "{mistakes}");
     assert!(mistakes.to_string().contains("listeners[0].address: `${SECRET}` is no IP address"), "{mistakes}");
 }

@@ -1,6 +1,6 @@
 //! What happens on a connection: keep-alive through rejections, methods, preflights, upgrades.
 
-use crate::support::client::{Last, Request, get, post, set_user};
+use crate::support::client::{Last, Request, get, post, set_user, websocket};
 use crate::support::gateway::gateway;
 use crate::support::upstream::{Behaviour, SUCCESS, Upstream};
 use crate::support::{APP, USER, plain, poll, setuserid, tokens};
@@ -145,15 +145,6 @@ async fn a_preflight_is_forwarded_unjudged_and_nothing_else_is() {
     let judged = gateway.ask(&get(plain(APP)).method("OPTIONS").header("Origin: https://example.com")).await;
     assert_eq!(judged.verdict(), (401, "39".into()));
     assert_eq!(upstream.count(), 0);
-}
-
-/// A WebSocket handshake.
-fn websocket(target: String) -> Request {
-    get(target)
-        .header("Connection: Upgrade")
-        .header("Upgrade: websocket")
-        .header("Sec-WebSocket-Version: 13")
-        .header("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::support::client::{get, set_user};
+use crate::support::client::{get, set_user, websocket};
 use crate::support::gateway::gateway;
 use crate::support::upstream::{Behaviour, Upstream};
 use crate::support::{APP, USER, plain, poll, tokens};
@@ -50,6 +50,52 @@ async fn sigterm_ends_in_bounded_time_even_if_a_request_never_does() {
     held.send(&bytes).await;
     upstream.arrived(1).await;
     gateway.signal(Signal::SIGTERM);
+    assert_eq!(gateway.ends(BOUND).await.code(), Some(0), "{}", gateway.printed());
+}
+
+#[tokio::test]
+async fn streams_have_a_time_of_their_own_and_new_connections_are_refused_meanwhile() {
+    let upstream = Upstream::start().await;
+    let mut gateway = gateway(&upstream)
+        .customer()
+        .set("/server/finish_requests", "1s".into())
+        .set("/server/finish_streams", "1h".into())
+        .start()
+        .await;
+    upstream.behave(Behaviour::Upgrade);
+    let mut socket = gateway.connect().await;
+    assert_eq!(socket.ask(&websocket(plain(APP)).token(tokens::good())).await.status, 101);
+    gateway.signal(Signal::SIGTERM);
+    let refused = async || tokio::net::TcpStream::connect(gateway.address()).await.is_err();
+    poll::until_true("new connections are refused", refused).await;
+    // Longer than requests get.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    socket.send(b"still there").await;
+    assert_eq!(socket.take(11).await.as_deref(), Some(&b"still there"[..]));
+    gateway.still_runs();
+    // The last stream ends, and with it the process.
+    socket.finish().await;
+    assert_eq!(gateway.ends(BOUND).await.code(), Some(0), "{}", gateway.printed());
+}
+
+#[tokio::test]
+async fn server_sent_events_are_a_stream() {
+    let upstream = Upstream::start().await;
+    let times = [("/server/finish_requests", "30s"), ("/server/finish_streams", "200ms")];
+    let mut gateway = gateway(&upstream).customer();
+    for (pointer, time) in times {
+        gateway = gateway.set(pointer, time.into());
+    }
+    let mut gateway = gateway.start().await;
+    let head =
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n";
+    upstream.behave(Behaviour::Begin(head.into()));
+    let mut client = gateway.connect().await;
+    let bytes = get(plain(APP)).token(tokens::good()).bytes(client.host());
+    client.send(&bytes).await;
+    assert_eq!(client.head().await.expect("a head").word(1), "200");
+    gateway.signal(Signal::SIGTERM);
+    // A request would have half a minute.
     assert_eq!(gateway.ends(BOUND).await.code(), Some(0), "{}", gateway.printed());
 }
 

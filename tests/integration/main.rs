@@ -36,5 +36,6 @@ mod slow_clients;
 mod status;
 mod telemetry;
 mod tls;
+mod upgrade;
 mod upstream_faults;
 mod upstream_http2;

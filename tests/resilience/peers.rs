@@ -46,7 +46,8 @@ async fn with_all_peers_dead_it_says_so_at_once_and_recovers_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn reloads_and_a_drain_fail_no_request() {
+async fn reloads_a_drain_and_upgrades_fail_no_request() {
     deploys::reloads().await.report.none_failed();
     deploys::drain().await.report.none_failed();
+    deploys::upgrades().await.report.none_failed();
 }

@@ -97,6 +97,15 @@ pub fn post(target: impl Into<String>, body: impl Into<Vec<u8>>) -> Request {
     Request { body: body.into(), length: true, ..get(target) }.method("POST")
 }
 
+/// A WebSocket handshake.
+pub fn websocket(target: impl Into<String>) -> Request {
+    get(target)
+        .header("Connection: Upgrade")
+        .header("Upgrade: websocket")
+        .header("Sec-WebSocket-Version: 13")
+        .header("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
+}
+
 /// The customer's request: JSON to `setuserid`, with the identities it names.
 pub fn set_user(app: &str, user: &str) -> Request {
     let body = format!(r#"{{"clientId":"{app}/{user}/v2_22315c49b793ad39","userId":"{user}"}}"#);

@@ -2,6 +2,7 @@
 
 mod database;
 pub mod profiles;
+mod successor;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -132,8 +133,8 @@ impl Builder {
         let prepared = self.prepare();
         let mut command = prepared.command("run");
         let Prepared { dir, addresses, admin, .. } = prepared;
-        let profiles = self.profiles;
-        Gateway { process: Process::start("gateway", &mut command, dir), addresses, admin, profiles }
+        let (home, profiles) = (dir.path().to_owned(), self.profiles);
+        Gateway { process: Process::start("gateway", &mut command, dir), home, addresses, admin, profiles }
     }
 
     /// Picks the ports and writes the files.
@@ -177,6 +178,8 @@ impl Prepared {
 /// A running gateway; killed when dropped.
 pub struct Gateway {
     process: Process,
+    /// Where its configuration stands.
+    home: PathBuf,
     addresses: Vec<SocketAddr>,
     admin: SocketAddr,
     profiles: Option<SocketAddr>,
@@ -198,9 +201,9 @@ impl Gateway {
         self.admin
     }
 
-    /// Its directory.
+    /// Its directory; of a successor, that of the first one.
     pub fn dir(&self) -> &Path {
-        self.process.dir()
+        &self.home
     }
 
     /// Its apps file.

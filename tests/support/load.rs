@@ -12,12 +12,33 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::client::{Client, Request, get};
 use super::gateway::Gateway;
+use super::h2::H2;
+use super::tls::{Authority, Handshake};
 use super::{APP, plain, poll, tokens};
 
 /// Together some 2000 requests a second, where the machine has time for them.
 pub const CLIENTS: usize = 16;
-const PACE: Duration = Duration::from_millis(8);
+/// Between the beginnings of a client's requests.
+pub const PACE: Duration = Duration::from_millis(8);
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How a client of the load connects.
+#[derive(Clone)]
+pub enum Way {
+    /// On a connection that it keeps as long as it may.
+    Kept,
+    /// On a connection for each request.
+    Fresh,
+    /// The same over TLS.
+    FreshTls(Arc<Authority>),
+    /// Over HTTP/2, on a connection that it keeps as long as it may.
+    Http2(Arc<Authority>),
+}
+
+enum Connection {
+    Http1(Client),
+    Http2(H2),
+}
 
 /// What is asked, and how often.
 #[derive(Clone)]
@@ -26,7 +47,7 @@ pub struct Plan {
     request: Request,
     clients: usize,
     pace: Option<Duration>,
-    keep: bool,
+    way: Way,
 }
 
 /// The load; ends when dropped.
@@ -60,7 +81,7 @@ impl Plan {
     pub fn steady(gateway: &Gateway) -> Self {
         let request = get(plain(APP)).token(tokens::good());
         let address = watch::channel(gateway.address()).1;
-        Self { address, request, clients: CLIENTS, pace: Some(PACE), keep: true }
+        Self { address, request, clients: CLIENTS, pace: Some(PACE), way: Way::Kept }
     }
 
     /// Another request.
@@ -83,9 +104,9 @@ impl Plan {
         Self { clients, pace: Some(pace), ..self }
     }
 
-    /// A connection for each request.
-    pub fn connecting(self) -> Self {
-        Self { keep: false, ..self }
+    /// To this address, in this way.
+    pub fn by(self, address: SocketAddr, way: Way) -> Self {
+        Self { address: watch::channel(address).1, way, ..self }
     }
 
     /// Starts it, and waits until answers come.
@@ -101,7 +122,6 @@ impl Plan {
     }
 
     async fn ask_on(self, stop: Arc<AtomicBool>, answers: Arc<Mutex<Vec<Answer>>>) {
-        let bytes = self.request.bytes("gateway.test");
         let mut pace = self.pace.map(interval);
         if let Some(pace) = &mut pace {
             pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -112,30 +132,58 @@ impl Plan {
                 pace.tick().await;
             }
             let began = Instant::now();
-            let status = timeout(PATIENCE, self.ask(&mut kept, &bytes)).await.ok().flatten();
+            let status = timeout(PATIENCE, self.ask(&mut kept)).await.ok().flatten();
             let answer = Answer { at: Instant::now(), took: began.elapsed(), status };
             answers.lock().unwrap_or_else(PoisonError::into_inner).push(answer);
-            if answer.failed() || !self.keep {
+            if answer.failed() {
                 // Some failures end the connection.
                 kept = None;
             }
         }
     }
 
-    async fn ask(&self, kept: &mut Option<Client>, bytes: &[u8]) -> Option<u16> {
-        if kept.is_none() {
-            let address = *self.address.borrow();
-            let stream = TcpStream::connect(address).await.ok()?;
-            stream.set_nodelay(true).ok()?;
-            *kept = Some(Client::over(stream, address));
+    /// One request; the connection is kept where both sides want that.
+    async fn ask(&self, kept: &mut Option<Connection>) -> Option<u16> {
+        let connection = match kept.take() {
+            Some(connection) => connection,
+            None => self.connect().await?,
+        };
+        match connection {
+            Connection::Http1(mut client) => {
+                client.send(&self.request.bytes("gateway.test")).await;
+                let answer = client.response().await?;
+                let goes_on = matches!(self.way, Way::Kept) && !answer.head.lists("connection", "close");
+                *kept = goes_on.then_some(Connection::Http1(client));
+                Some(answer.status)
+            }
+            Connection::Http2(mut client) => {
+                let (fields, _) = self.request.fields("gateway.test").expect("a request that HTTP/2 can say");
+                let fields: Vec<(&[u8], &[u8])> = fields.iter().map(|(n, v)| (&n[..], &v[..])).collect();
+                let answer = client.send(&fields, &[]).await;
+                // An error code, of whatever value: the server told us to go.
+                *kept = answer.error.is_none().then_some(Connection::Http2(client));
+                (answer.status != 0).then_some(answer.status)
+            }
         }
-        let client = kept.as_mut()?;
-        client.send(bytes).await;
-        let answer = client.response().await?;
-        if answer.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")) {
-            *kept = None;
+    }
+
+    async fn connect(&self) -> Option<Connection> {
+        let address = *self.address.borrow();
+        match &self.way {
+            Way::Kept | Way::Fresh => {
+                let stream = TcpStream::connect(address).await.ok()?;
+                let _ = stream.set_nodelay(true);
+                Some(Connection::Http1(Client::over(stream, address)))
+            }
+            Way::FreshTls(authority) => {
+                let (client, _) = Handshake::trusting(authority).connect(address).await.ok()?;
+                Some(Connection::Http1(client))
+            }
+            Way::Http2(authority) => {
+                let (client, _) = Handshake::trusting(authority).protocols(&["h2"]).connect(address).await.ok()?;
+                Some(Connection::Http2(H2::start(client).await))
+            }
         }
-        Some(answer.status)
     }
 }
 

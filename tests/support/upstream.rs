@@ -21,6 +21,8 @@ pub enum Behaviour {
     Answer(&'static str, Vec<String>, Vec<u8>),
     /// Sends these bytes and closes the connection.
     Raw(Vec<u8>),
+    /// Sends these bytes, and nothing more.
+    Begin(Vec<u8>),
     /// Closes without an answer.
     Close,
     /// Resets the connection.
@@ -192,6 +194,10 @@ async fn answer(reader: &mut Reader<TcpStream>, behaviour: Behaviour, head_only:
             let _ = reader.io().write_all(&bytes).await;
             let _ = reader.io().shutdown().await;
             None
+        }
+        Behaviour::Begin(bytes) => {
+            let _ = reader.io().write_all(&bytes).await;
+            std::future::pending().await
         }
         Behaviour::Close => None,
         Behaviour::Reset => {

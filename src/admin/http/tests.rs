@@ -44,6 +44,7 @@ impl Admin {
             about: Arc::new(ArcSwap::from_pointee(About::new(&settings, &file))),
             certificates: Board::default(),
             clusters: Arc::new(Vec::new),
+            upgrade: Arc::default(),
         };
         let (stop, stopping) = watch::channel(false);
         let (loaded, is_loaded) = oneshot::channel();

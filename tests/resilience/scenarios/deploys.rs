@@ -48,3 +48,22 @@ pub async fn drain() -> Outcome {
     load.goes_on(500).await;
     Outcome::of(load, event).await
 }
+
+/// A new process takes the place of the gateway, and hands over to a third one.
+pub async fn upgrades() -> Outcome {
+    let upstream = Upstream::start().await;
+    // Its directory is needed by all that follow it.
+    let mut first = quiet(&upstream).set("/server/upgrade_socket", json!("upgrade.sock")).start().await;
+    let load = Load::start(&first).await;
+    load.goes_on(500).await;
+    let event = Instant::now();
+    let mut second = first.successor();
+    first.hand_over(&second).await;
+    load.goes_on(300).await;
+    assert_eq!(first.ends(Duration::from_secs(30)).await.code(), Some(0));
+    let third = second.successor();
+    second.hand_over(&third).await;
+    assert_eq!(second.ends(Duration::from_secs(30)).await.code(), Some(0));
+    load.goes_on(300).await;
+    Outcome::of(load, event).await
+}
