@@ -35,9 +35,10 @@ lint: setup ## formatting, clippy (fuzz targets too), and the judging core built
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --all-targets --locked --manifest-path fuzz/Cargo.toml --target-dir "$${CARGO_TARGET_DIR:-target}/fuzz" -- -D warnings
 
-bench: setup ## what following the database and holding many apps cost (prints the tables of docs/feed.md)
+bench: setup ## what the feed, many apps, failures and floods cost (prints the tables of docs/feed.md and docs/resilience.md)
 	cargo bench --locked --bench apps
 	cargo bench --locked --bench feed 2>/dev/null
+	cargo bench --locked --bench resilience 2>/dev/null
 
 audit: ## licences, sources and bans of the dependencies (cargo-deny)
 	@cargo deny --version >/dev/null 2>&1 || { echo 'cargo-deny is missing: cargo install --locked cargo-deny' >&2; exit 1; }

@@ -20,8 +20,19 @@ const SECRET: &str = "the-secret-of-the-loud-app-0123456789abc";
 const ROUNDS: usize = 7;
 const ROUND: Duration = Duration::from_secs(2);
 
-/// Quiet and flooded rounds, interleaved.
+/// With and without the tarpit.
 pub async fn table() {
+    println!(
+        "| 64 connections flat out for one app | `tarpit` | its requests a second | another's p99, quiet | flooded | ratio, median of {ROUNDS} | failed |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    for tarpit in ["0s", "250ms"] {
+        rows(tarpit).await;
+    }
+}
+
+/// Quiet and flooded rounds, interleaved.
+async fn rows(tarpit: &str) {
     let upstream = Upstream::start().await;
     let gateway = gateway(&upstream)
         .customer()
@@ -30,6 +41,7 @@ pub async fn table() {
         .set("/server/threads", json!(1))
         .set("/limits/requests_per_app", json!({ "rate": 2000.0 }))
         .set("/limits/rejections_per_address", json!({ "rate": 200.0 }))
+        .set("/limits/tarpit", json!(tarpit))
         .start()
         .await;
     if !(pin(gateway.pid(), 0) && pin(std::process::id(), 1)) {
@@ -43,14 +55,10 @@ pub async fn table() {
         ("no tokens", None),
         ("tokens of another secret", Some(tokens::of(LOUD, "u", "another-secret-0123456789abcdefghijk"))),
     ];
-    println!(
-        "| 64 connections flat out for one app | its requests a second | another's p99, quiet | flooded | ratio, median of {ROUNDS} | failed |"
-    );
-    println!("|---|---|---|---|---|---|");
     for (what, token) in floods {
         match Rounds::run(&gateway, &neighbour, token.as_deref()).await {
-            Some(came) => println!("| {what} | {came} |"),
-            None => println!("| {what} | not measured: wrk is missing |"),
+            Some(came) => println!("| {what} | {tarpit} | {came} |"),
+            None => println!("| {what} | {tarpit} | not measured: wrk is missing |"),
         }
     }
 }

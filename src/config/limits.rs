@@ -1,5 +1,7 @@
 //! `limits`: sizes and times a client may use.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +16,8 @@ const MOST_HEADER_BYTES: u64 = 1 << 20;
 /// Bounds of a rate; a day at the least rate gives 86 of them.
 const LEAST_RATE: f64 = 0.001;
 const MOST_RATE: f64 = 1e6;
+/// A client that waits longer than this gives up, and so does the gateway's patience with held connections.
+const MOST_TARPIT: Duration = Duration::from_secs(10);
 const MOST_BURST: u64 = 1_000_000;
 /// The most that may be had at a time.
 const MOST_AT_ONCE: u64 = 1_000_000;
@@ -40,6 +44,10 @@ pub struct Limits {
     /// `Retry-After`, while good requests pass. Behind `server.trusted_proxies` the address is the one they name in
     /// `X-Forwarded-For`. Absent: no limit.
     rejections_per_address: Option<RateLimit>,
+    /// How long a 429 of these two, and of `concurrent_requests_per_app`, is held back, so that a client which asks without
+    /// a pause costs little; at most `10s`. It takes no place in `concurrent_requests` meanwhile. `0s`: not at all.
+    /// Example: `250ms`.
+    tarpit: Span,
     /// Requests under way in all, streams and upgraded connections among them; one over it gets 429 with `Retry-After`
     /// before anything of it is looked at. Absent: no limit. Example: `5000`.
     concurrent_requests: Option<u64>,
@@ -94,6 +102,7 @@ impl Default for Limits {
             write_timeout: Span::seconds(30),
             requests_per_app: None,
             rejections_per_address: None,
+            tarpit: Span::seconds(0),
             concurrent_requests: None,
             concurrent_requests_per_app: None,
             connections: None,
@@ -117,6 +126,10 @@ impl Limits {
         let mut rate = |key: &str, limit: Option<RateLimit>| limit.and_then(|l| l.settle(&at.key(key), check));
         let requests_per_app = rate("requests_per_app", self.requests_per_app);
         let rejections_per_address = rate("rejections_per_address", self.rejections_per_address);
+        let tarpit = self.tarpit.0;
+        if tarpit > MOST_TARPIT {
+            check.refuse(&at.key("tarpit"), "is out of range; write `0s` to `10s`");
+        }
         let mut at_once = |key: &str, most: Option<u64>| {
             if most.is_some_and(|most| !(1..=MOST_AT_ONCE).contains(&most)) {
                 check.refuse(&at.key(key), "is out of range; write a number from 1 to 1000000, or take the key out");
@@ -136,6 +149,7 @@ impl Limits {
             write_timeout: check.some_time(&at.key("write_timeout"), self.write_timeout),
             requests_per_app,
             rejections_per_address,
+            tarpit,
             concurrent_requests,
             concurrent_requests_per_app,
             connections,

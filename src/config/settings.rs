@@ -231,6 +231,8 @@ pub struct Limits {
     pub requests_per_app: Option<Rate>,
     /// Rejected requests of one address; `None`: no limit.
     pub rejections_per_address: Option<Rate>,
+    /// How long a 429 is held back; zero: not at all.
+    pub tarpit: Duration,
     /// Requests under way; `None`: no limit.
     pub concurrent_requests: Option<usize>,
     /// Verified requests of one app under way; `None`: no limit.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use pingora_proxy::Session;
+use tokio::time::sleep;
 
 use super::context::Context;
 use super::forward::FORWARDED_FOR;
@@ -78,6 +79,15 @@ impl State {
             ctx.place = None;
             limited(ctx, Limit::RequestsPerApp, wait)
         })
+    }
+
+    /// Lets a client that is over a limit of its own wait for its answer, so that one which asks without a pause gets to ask
+    /// a few times a second. It takes no place among those under way meanwhile.
+    pub(super) async fn hold_back(&self, ctx: &mut Context) {
+        if !self.limits.tarpit.is_zero() {
+            ctx.leave();
+            sleep(self.limits.tarpit).await;
+        }
     }
 
     /// Charges a rejection to the client's address; the reason that counts.

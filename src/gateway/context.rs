@@ -138,6 +138,11 @@ impl Context {
         self.flight.is_shed()
     }
 
+    /// It won't be served, and takes no place among those that are.
+    pub fn leave(&mut self) {
+        self.flight.shed();
+    }
+
     /// Counts a piece of the body against its bound.
     ///
     /// # Errors

@@ -80,6 +80,9 @@ impl ProxyHttp for Gateway {
             Err(reason) => {
                 let reason = state.charge_address(session, ctx, reason);
                 ctx.reason = Some(reason);
+                if reason == Reason::RateLimited {
+                    state.hold_back(ctx).await;
+                }
                 if reason == Reason::ClientClosed {
                     session.set_keepalive(None);
                 } else {

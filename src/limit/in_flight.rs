@@ -57,6 +57,14 @@ impl Flight {
     pub const fn is_shed(&self) -> bool {
         self.shed
     }
+
+    /// It won't be served: gives its place back, though it stays.
+    pub fn shed(&mut self) {
+        if !self.shed {
+            self.shed = true;
+            self.of.0.fetch_add(SHED, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Drop for Flight {
@@ -82,8 +90,14 @@ mod tests {
         served.pop();
         let next = count.enter(Some(3));
         assert!(!next.is_shed(), "the five that are still answered are in nobody's way");
+        let mut left = served.pop().unwrap();
+        left.shed();
+        left.shed();
+        served.push(left);
+        let in_its_place = count.enter(Some(3));
+        assert!(!in_its_place.is_shed());
         assert!(count.enter(Some(3)).is_shed());
-        drop((served, shed, next));
+        drop((served, shed, next, in_its_place));
         assert!(count.is_empty());
     }
 

@@ -120,6 +120,7 @@ mod tests {
             write_timeout: second,
             requests_per_app: None,
             rejections_per_address: None,
+            tarpit: std::time::Duration::ZERO,
             concurrent_requests: None,
             concurrent_requests_per_app: None,
             connections,

@@ -198,10 +198,11 @@ fn numbers_and_times_must_make_sense() {
         ),
         (
             "limits",
-            "{ concurrent_requests: 0, connections: 1000001, connections_per_address: 1 }",
+            "{ concurrent_requests: 0, connections: 1000001, connections_per_address: 1, tarpit: 11s }",
             &[
                 "limits.concurrent_requests: is out of range; write a number from 1 to 1000000, or take the key out",
                 "limits.connections: is out of range; write a number from 1 to 1000000, or take the key out",
+                "limits.tarpit: is out of range; write `0s` to `10s`",
             ],
         ),
         (

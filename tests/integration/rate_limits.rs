@@ -1,5 +1,7 @@
 //! Rate limits: verified requests of an app, rejected requests of an address.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use crate::support::client::{Response, get, post, set_user};
@@ -106,4 +108,21 @@ async fn nobody_else_chooses_the_address_they_are_counted_under() {
     let from = |address: &str| get(plain(APP)).header(format!("X-Forwarded-For: {address}"));
     assert_eq!(gateway.ask(&from("9.9.9.9")).await.status, 401);
     assert_limited(&gateway.ask(&from("8.8.8.8")).await);
+}
+
+#[tokio::test]
+async fn a_client_over_its_limit_may_have_to_wait_for_its_answer_while_others_are_served() {
+    const TARPIT: Duration = Duration::from_millis(500);
+    let upstream = Upstream::start().await;
+    let gateway = gateway(&upstream).customer().set("/limits/rejections_per_address", budget(1));
+    let gateway = gateway.set("/limits/tarpit", json!("500ms")).start().await;
+    assert_eq!(gateway.ask(&get(plain(APP))).await.status, 401, "within the limit it is told at once");
+    let mut waiting = gateway.connect().await;
+    let bytes = get(plain(APP)).bytes(waiting.host());
+    let began = Instant::now();
+    waiting.send(&bytes).await;
+    assert_eq!(good(&gateway, APP).await.status, 200);
+    assert_limited(&waiting.response().await.expect("an answer"));
+    assert!(began.elapsed() >= TARPIT, "{:?}", began.elapsed());
+    assert_eq!(waiting.ask(&get(plain(APP)).token(tokens::good())).await.status, 200, "the connection goes on");
 }
