@@ -32,11 +32,6 @@ impl Endpoint {
             series: metrics.listener(&listener.address.to_string()),
         }
     }
-
-    fn accepts(&self, local: SocketAddr) -> bool {
-        let Self { address, .. } = self;
-        address.port() == local.port() && (address.ip() == local.ip() || address.ip().is_unspecified())
-    }
 }
 
 /// All listeners, and how long and whom they trust.
@@ -58,7 +53,7 @@ impl Endpoints {
     /// Which listener accepted a connection, by the address it arrived on.
     pub(super) fn of(&self, digest: Option<&SocketDigest>) -> Option<&Endpoint> {
         let local = *digest?.local_addr()?.as_inet()?;
-        self.all.iter().find(|endpoint| endpoint.accepts(local))
+        self.all.iter().find(|endpoint| accepts(endpoint.address, local))
     }
 
     /// Lets a connection in that was just accepted, once its client is known. It is counted until what is returned is
@@ -109,5 +104,27 @@ impl Endpoints {
 
     pub(super) fn shared_times(&self) -> SharedTimes {
         Arc::clone(&self.times)
+    }
+}
+
+/// Whether a listener on this address accepts what arrives on that one. `[::]` is IPv6 alone, so that `0.0.0.0` may stand
+/// beside it on the same port.
+fn accepts(listener: SocketAddr, local: SocketAddr) -> bool {
+    listener.port() == local.port()
+        && listener.is_ipv4() == local.is_ipv4()
+        && (listener.ip() == local.ip() || listener.ip().is_unspecified())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_belongs_to_the_listener_of_its_family_address_and_port() {
+        let accepts = |listener: &str, local: &str| accepts(listener.parse().unwrap(), local.parse().unwrap());
+        assert!(accepts("0.0.0.0:80", "10.0.0.1:80") && accepts("[::]:80", "[::1]:80"));
+        assert!(accepts("10.0.0.1:80", "10.0.0.1:80"));
+        assert!(!accepts("[::]:80", "10.0.0.1:80") && !accepts("0.0.0.0:80", "[::1]:80"));
+        assert!(!accepts("10.0.0.2:80", "10.0.0.1:80") && !accepts("0.0.0.0:81", "10.0.0.1:80"));
     }
 }
