@@ -82,10 +82,9 @@ impl State {
     }
 
     /// Lets a client that is over a limit of its own wait for its answer, so that one which asks without a pause gets to ask
-    /// a few times a second. It takes no place among those under way meanwhile.
-    pub(super) async fn hold_back(&self, ctx: &mut Context) {
+    /// a few times a second.
+    pub(super) async fn hold_back(&self) {
         if !self.limits.tarpit.is_zero() {
-            ctx.leave();
             sleep(self.limits.tarpit).await;
         }
     }

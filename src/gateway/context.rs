@@ -138,8 +138,10 @@ impl Context {
         self.flight.is_shed()
     }
 
-    /// It won't be served, and takes no place among those that are.
+    /// It won't be served, and takes no place among those that are: what is left to do, reading a body away or writing to
+    /// a client that doesn't read, is up to the client.
     pub fn leave(&mut self) {
+        self.place = None;
         self.flight.shed();
     }
 

@@ -80,8 +80,9 @@ impl ProxyHttp for Gateway {
             Err(reason) => {
                 let reason = state.charge_address(session, ctx, reason);
                 ctx.reason = Some(reason);
+                ctx.leave();
                 if reason == Reason::RateLimited {
-                    state.hold_back(ctx).await;
+                    state.hold_back().await;
                 }
                 if reason == Reason::ClientClosed {
                     session.set_keepalive(None);
@@ -198,6 +199,7 @@ impl ProxyHttp for Gateway {
         if unanswered && reason != Reason::ClientClosed {
             // The request may be half read: nothing more can be told apart on this connection.
             session.set_keepalive(None);
+            ctx.leave();
             if state.answer(session, ctx, reason).await.is_err() {
                 ctx.reason = Some(Reason::ClientClosed);
             }

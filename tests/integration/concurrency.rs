@@ -290,3 +290,23 @@ async fn place_of(gateway: &Gateway, upstream: &Upstream, app: &str) -> Client {
     })
     .await
 }
+
+#[tokio::test]
+async fn rejected_requests_whose_bodies_never_come_take_no_places() {
+    let upstream = Upstream::start().await;
+    let gateway = gateway(&upstream).customer().set("/limits/concurrent_requests", json!(3)).start().await;
+    let mut rejected = Vec::new();
+    for _ in 0..6 {
+        let mut client = gateway.connect().await;
+        let head = format!("POST {} HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n", plain(APP));
+        client.send(head.as_bytes()).await;
+        rejected.push(client);
+    }
+    let good = get(plain(APP)).token(tokens::good());
+    let mut shed = 0;
+    for _ in 0..100 {
+        shed += usize::from(gateway.ask(&good).await.status != 200);
+    }
+    // While they are judged they do take places, for some microseconds.
+    assert!(shed <= 5, "{shed} of 100");
+}
