@@ -2,6 +2,9 @@
 
 use tokio::io::ReadBuf;
 
+/// Room for so many bytes is kept for the next ones: most heads fit, and an idle connection holds little.
+const KEPT: usize = 1024;
+
 /// What was read early, until it is read again.
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
@@ -27,5 +30,8 @@ impl Ahead {
         let given = rest.len().min(buf.remaining());
         buf.put_slice(rest.get(..given).unwrap_or_default());
         self.from += given;
+        if self.is_empty() && self.bytes.capacity() > KEPT {
+            *self = Self::default();
+        }
     }
 }

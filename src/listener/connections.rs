@@ -1,13 +1,18 @@
 //! Every connection's way to Pingora's proxy application: let in, counted by listener, its client and its protocol found
 //! out where the listener says so, and with deadlines for its heads.
 
+use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use pingora::apps::{HttpPersistentSettings, HttpServerApp, ServerApp};
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::{ALPN, Shutdown as _, Ssl as _, Stream};
 use pingora::server::ShutdownWatch;
+use tokio::sync::watch;
+use tokio::time::timeout;
 use tracing::debug;
 
 use super::application::Application;
@@ -16,6 +21,8 @@ use super::limits::Admitted;
 use super::patience::Timed;
 use super::tls;
 
+/// How long is waited to tell a client that its connection ends.
+const GOODBYE: Duration = Duration::from_secs(1);
 /// Kept open for as long as the deadline of its stream allows: Pingora's own clock would need a timer for each read.
 const NO_CLOCK: Option<u64> = Some(0);
 
@@ -23,12 +30,14 @@ const NO_CLOCK: Option<u64> = Some(0);
 pub struct Connections<A> {
     inner: Arc<Application<A>>,
     endpoints: Arc<Endpoints>,
+    /// Connections on which nothing is asked are closed. After a handover that is later than the closing of the listeners.
+    parting: watch::Receiver<bool>,
 }
 
 impl<A> Connections<A> {
     /// Counts and bounds the connections of `inner`.
-    pub fn new(inner: A, endpoints: Arc<Endpoints>) -> Self {
-        Self { inner: Arc::new(Application::new(inner, endpoints.shared_times())), endpoints }
+    pub fn new(inner: A, endpoints: Arc<Endpoints>, parting: watch::Receiver<bool>) -> Self {
+        Self { inner: Arc::new(Application::new(inner, endpoints.shared_times())), endpoints, parting }
     }
 
     /// Lets a connection in and puts deadlines on it; `None`: it is to be closed. It is counted while the second is kept;
@@ -51,9 +60,22 @@ impl<A: HttpServerApp + Send + Sync + 'static> Connections<A> {
     /// [`Timed::first_byte`].
     async fn speak_http1(&self, mut stream: Box<Timed>, shutdown: &ShutdownWatch) {
         let mut settings: Option<HttpPersistentSettings> = None;
+        let mut parting = pin!(reached(&self.parting));
         loop {
-            if stream.first_byte().await.is_err() {
-                return stream.shutdown().await;
+            let first = tokio::select! {
+                // What has come already is answered.
+                biased;
+                first = stream.first_byte() => first,
+                () = &mut parting => Err(io::ErrorKind::TimedOut.into()),
+            };
+            match first {
+                Ok(()) => {}
+                // Over TLS it is told; one that ended by itself or doesn't listen isn't waited for.
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                    let _ = timeout(GOODBYE, stream.shutdown()).await;
+                    return;
+                }
+                Err(_) => return,
             }
             let mut session = ServerSession::new_http1(stream);
             match settings {
@@ -71,9 +93,9 @@ impl<A: HttpServerApp + Send + Sync + 'static> Connections<A> {
     }
 }
 
-/// Until the process stops: a connection on which nothing was asked yet isn't waited for.
-async fn stopped(shutdown: &ShutdownWatch) {
-    let _ = shutdown.clone().wait_for(|stopping| *stopping).await;
+/// Until the process parts with its clients. A sender that is gone means that it is about to end.
+async fn reached(parting: &watch::Receiver<bool>) {
+    let _ = parting.clone().wait_for(|parting| *parting).await;
 }
 
 #[async_trait]
@@ -89,7 +111,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> ServerApp for Connections<A> {
             // What has come already is looked at first.
             biased;
             stream = self.prepare(endpoint, stream) => stream?,
-            () = stopped(shutdown) => return None,
+            () = reached(&self.parting) => return None,
         };
         if matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) {
             return self.inner.process_new(stream, shutdown).await;

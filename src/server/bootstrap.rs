@@ -143,7 +143,7 @@ fn gateway_service(
     proxy.h2_options = Some(default_h2_options());
     let limits = Arc::clone(parts.current.load().connections());
     let endpoints = Endpoints::new(settings, &parts.metrics, Arc::clone(&parts.times), limits);
-    let connections = Connections::new(proxy, Arc::clone(&endpoints));
+    let connections = Connections::new(proxy, Arc::clone(&endpoints), parts.stages.parting.clone());
     let mut service = listening::Service::new("gateway".to_owned(), Parting::new(connections, parts.stages.clone()));
     service.endpoints().set_pre_tls_callback(Arc::new(BeforeTls::new(endpoints)));
     for (listener, identity) in settings.listeners.iter().zip(&parts.identities.listeners) {

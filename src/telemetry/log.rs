@@ -82,8 +82,9 @@ const LISTENING: &str = "pingora_core::services::listening";
 const HANDSHAKE: &str = "Downstream handshake";
 
 /// Libraries of which nothing passes. The proxy quotes requests. A lost race for an idle connection is an error to
-/// the connectors; each failed connect is in the access log.
-const SILENT: [&str; 2] = ["pingora_proxy", "pingora_core::connectors"];
+/// the connectors; each failed connect is in the access log. A client that leaves without TLS's last word is a warning to
+/// the protocol.
+const SILENT: [&str; 3] = ["pingora_proxy", "pingora_core::connectors", "pingora_core::protocols::tls"];
 
 fn parse(level: Option<&str>) -> Result<LevelFilter, LogError> {
     match level.unwrap_or_default() {

@@ -65,9 +65,13 @@ async fn streams_have_a_time_of_their_own_and_new_connections_are_refused_meanwh
     upstream.behave(Behaviour::Upgrade);
     let mut socket = gateway.connect().await;
     assert_eq!(socket.ask(&websocket(plain(APP)).token(tokens::good())).await.status, 101);
+    let (mut silent, mut kept) = (gateway.connect().await, gateway.connect().await);
+    assert_eq!(kept.ask(&get(plain(APP))).await.status, 401);
     gateway.signal(Signal::SIGTERM);
     let refused = async || tokio::net::TcpStream::connect(gateway.address()).await.is_err();
     poll::until_true("new connections are refused", refused).await;
+    // Nobody is judged any more by apps that nobody follows.
+    assert!(silent.closed().await && kept.closed().await);
     // Longer than requests get.
     tokio::time::sleep(Duration::from_secs(2)).await;
     socket.send(b"still there").await;
