@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket as Socket2, Type};
 use tokio::net::TcpSocket;
 
 use super::handover::{Inheritance, Predecessor};
@@ -80,11 +80,24 @@ pub fn take(settings: &Settings, mut inherited: Option<Inheritance>, kept: &Sock
 
 /// A listening socket of the gateway's own, non-blocking.
 fn listen(address: SocketAddr, inherited: Option<TcpListener>, kept: &Sockets) -> Result<TcpListener, StartError> {
-    let listener = inherited.map_or_else(|| TcpListener::bind(address), Ok);
+    let listener = inherited.map_or_else(|| listen_anew(address), Ok);
     listener
         .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
         .and_then(|listener| kept.keep(address, &listener).map(|()| listener))
         .map_err(|source| StartError::Listen { address, source })
+}
+
+fn listen_anew(address: SocketAddr) -> std::io::Result<TcpListener> {
+    /// Of pages and calls that few ask for.
+    const WAITING: i32 = 128;
+    let socket = Socket2::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(WAITING)?;
+    Ok(socket.into())
 }
 
 fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {

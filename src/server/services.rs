@@ -263,15 +263,22 @@ impl<S: Service + 'static> Service for GatewayService<S> {
         }
         doors.listening.store(true, Ordering::Release);
         // Its own task: Pingora would go on without its listeners if this panicked.
-        let closed = doors.stages.closed;
-        let mut task = tokio::spawn(async move { service.start_service(fds, closed, per_fd).await });
-        if let Some(opening) = doors.opening
-            && timeout(SETTLE, &mut task).await.is_err()
+        let mut task = tokio::spawn(async move { service.start_service(fds, doors.stages.closed, per_fd).await });
+        let early = match &doors.opening {
+            None => None,
+            Some(_) => timeout(SETTLE, &mut task).await.ok(),
+        };
+        if early.is_none()
+            && let Some(opening) = doors.opening
             && let Err(error) = opening.complete()
         {
             end_process("taking over", &error);
         }
-        if let Err(error) = task.await {
+        let ended = match early {
+            Some(ended) => ended,
+            None => task.await,
+        };
+        if let Err(error) = ended {
             end_process("the listeners", &error);
         }
     }
