@@ -168,8 +168,8 @@ mod tests {
         assert!((SHARDS..=SHARDS * 4).contains(&passed), "{passed}");
         assert!(keyed.len() <= SHARDS);
         assert!(!keyed.is_empty());
-        // Once the flood is over there is room again.
-        assert!((0..32u32).all(|n| keyed.take_at(&(1_000_000 + n), at(10_000)).is_ok()));
+        // Once the flood is over there is room again. Four fit wherever chance puts them: one and the three that share.
+        assert!((0..4u32).all(|n| keyed.take_at(&(1_000_000 + n), at(10_000)).is_ok()));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::support::client::get;
 use crate::support::floods;
 use crate::support::gateway::{Gateway, gateway};
+use crate::support::h2::H2;
 use crate::support::load::{Load, Plan};
 use crate::support::poll;
 use crate::support::upstream::Upstream;
@@ -84,39 +85,39 @@ async fn heads_without_an_end_are_refused_early() {
     load.end().await.none_failed();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rapid_reset_flood_ends_its_connection_and_nothing_else() {
+/// Does harm on a connection of its own: the others, one that came before among them, are served as ever.
+async fn harm_over_http2(harm: impl AsyncFnOnce(H2)) {
     let upstream = Upstream::start().await;
     let (builder, authority) = floods::over_http2(gateway(&upstream).customer());
     let gateway = builder.start().await;
     let load = Load::start(&gateway).await;
     let memory = Memory::watch(&gateway);
     let mut bystander = floods::connect(&gateway, &authority).await;
-    let (opened, error) = floods::reset_streams(floods::connect(&gateway, &authority).await, 100_000).await;
-    assert!(opened < 100_000, "it went on for ever");
-    // What the client goes on to send may overtake the GOAWAY by a reset.
-    assert!(matches!(error, None | Some(11)), "ENHANCE_YOUR_CALM after {opened}, not {error:?}");
-    let answer = bystander.ask("GET", "/public/x", &[], b"").await;
-    assert_eq!(answer.status, 200);
+    harm(floods::connect(&gateway, &authority).await).await;
+    assert_eq!(bystander.ask("GET", "/public/x", &[], b"").await.status, 200);
     let grew = memory.grew();
     assert!(grew < 64 * MIB, "{grew}");
     load.end().await.none_failed();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rapid_reset_flood_ends_its_connection_and_nothing_else() {
+    harm_over_http2(async |client| {
+        let (opened, error) = floods::reset_streams(client, 100_000).await;
+        assert!(opened < 100_000, "it went on for ever");
+        // What the client goes on to send may overtake the GOAWAY by a reset.
+        assert!(matches!(error, None | Some(11)), "ENHANCE_YOUR_CALM after {opened}, not {error:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_header_block_without_an_end_ends_its_connection_and_nothing_else() {
-    let upstream = Upstream::start().await;
-    let (builder, authority) = floods::over_http2(gateway(&upstream).customer());
-    let gateway = builder.start().await;
-    let load = Load::start(&gateway).await;
-    let memory = Memory::watch(&gateway);
-    let mut bystander = floods::connect(&gateway, &authority).await;
-    let (sent, _) = floods::connect(&gateway, &authority).await.continuation_flood(50 << 20).await;
-    assert!(sent < 12 << 20, "{sent}");
-    assert_eq!(bystander.ask("GET", "/public/x", &[], b"").await.status, 200);
-    let grew = memory.grew();
-    assert!(grew < 64 * MIB, "{grew}");
-    load.end().await.none_failed();
+    harm_over_http2(async |client| {
+        let (sent, _) = client.continuation_flood(50 << 20).await;
+        assert!(sent < 12 << 20, "{sent}");
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
