@@ -16,6 +16,7 @@ use super::values::{Span, Threads};
 use super::yaml_path::YamlPath;
 
 const MOST_THREADS: u64 = 1024;
+const MOST_POOLED: u64 = 1 << 16;
 /// What fits into `sockaddr_un` with its final zero (unix(7)).
 const LONGEST_SOCKET_PATH: usize = 107;
 
@@ -25,6 +26,9 @@ const LONGEST_SOCKET_PATH: usize = 107;
 pub struct Server {
     /// Worker threads: `auto` (one for each processor this process may use) or a number up to 1024. Example: `4`.
     threads: Threads,
+    /// Idle connections to upstreams that each worker thread keeps for later requests, of all upstreams together; up to
+    /// 65536. How long one is kept is an upstream's `timeouts.keepalive`. Example: `2048`.
+    upstream_pool: u64,
     /// How long the listeners keep serving after SIGTERM, while `/readyz` already says 503; after an
     /// upgrade, how long clients that keep their connections have to move to the new process. Example: `30s`.
     drain: Span,
@@ -47,6 +51,7 @@ impl Default for Server {
     fn default() -> Self {
         Self {
             threads: Threads::Auto,
+            upstream_pool: 512,
             drain: Span::seconds(10),
             finish_requests: Span::seconds(10),
             finish_streams: Span::seconds(10),
@@ -75,6 +80,9 @@ impl Server {
                 usize::try_from(count).unwrap_or(1)
             }
         };
+        if !(1..=MOST_POOLED).contains(&self.upstream_pool) {
+            check.refuse(&at.key("upstream_pool"), "is out of range; write a number from 1 to 65536");
+        }
         let trusted_at = at.key("trusted_proxies");
         let mut trusted_proxies = Vec::new();
         for (n, text) in self.trusted_proxies.into_entries() {
@@ -90,6 +98,7 @@ impl Server {
         let pid_file = self.pid_file.map(|path| check.output(&at.key("pid_file"), &path));
         let upgrade_socket = self.upgrade_socket.map(|path| socket(&at.key("upgrade_socket"), &path, check));
         settings::Server {
+            upstream_pool: usize::try_from(self.upstream_pool).unwrap_or(1),
             threads,
             drain: self.drain.0,
             finish_requests: self.finish_requests.0,

@@ -271,6 +271,8 @@ pub struct AccessLog {
 /// The process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
+    /// Idle connections to upstreams that are kept, by each worker thread.
+    pub upstream_pool: usize,
     /// Worker threads.
     pub threads: usize,
     /// How long the listeners keep serving after SIGTERM.

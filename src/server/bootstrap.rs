@@ -43,8 +43,6 @@ use crate::profiles::store::{FileStore, MongoStore, Store};
 use crate::profiles::{Access, Api, Running};
 use crate::upstream::Cluster;
 
-/// Idle connections to upstreams that are kept, on each worker thread.
-const POOL: usize = 512;
 /// Threads of the apps feed: one loads or applies while the other keeps the driver's connections alive.
 const FEED_THREADS: usize = 2;
 
@@ -126,7 +124,7 @@ fn server_conf(settings: &Settings) -> ServerConf {
         // It sleeps that long whatever happens: `shutdown` ends the process before.
         grace_period_seconds: Some(longest_end(&settings.server).as_secs()),
         graceful_shutdown_timeout_seconds: Some(1),
-        upstream_keepalive_pool_size: POOL,
+        upstream_keepalive_pool_size: settings.server.upstream_pool,
         // Pingora counts attempts; the gateway decides which of them happen.
         max_retries: MOST_RETRIES as usize + 1,
         ..ServerConf::default()

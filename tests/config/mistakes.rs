@@ -215,9 +215,10 @@ fn numbers_and_times_must_make_sense() {
         ),
         (
             "server",
-            "{ threads: 0, pid_file: \".\", trusted_proxies: [ 10.0.0.0/8, proxy, 10.0.0.0/40 ] }",
+            "{ threads: 0, upstream_pool: 0, pid_file: \".\", trusted_proxies: [ 10.0.0.0/8, proxy, 10.0.0.0/40 ] }",
             &[
                 "server.threads: is out of range; write `auto` or a number from 1 to 1024",
+                "server.upstream_pool: is out of range; write a number from 1 to 65536",
                 "server.pid_file: `.` is no file name; name a file",
                 "server.trusted_proxies[1]: `proxy` is no address or network; write it as in `10.0.0.0/8`",
                 "server.trusted_proxies[2]: `10.0.0.0/40` is no address or network; write it as in `10.0.0.0/8`",
