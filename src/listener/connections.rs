@@ -120,7 +120,10 @@ impl<A: HttpServerApp + Send + Sync + 'static> ServerApp for Connections<A> {
         None
     }
 
+    /// Pingora calls this as soon as it accepts no more, and what it does ends connections that wait for requests: one that
+    /// is on its way to them would fail. HTTP/2 clients were told to go (RFC 9113 section 6.8).
     async fn cleanup(&self) {
+        reached(&self.parting).await;
         self.inner.cleanup().await;
     }
 }

@@ -16,7 +16,6 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::handover::{self, Gate};
-use super::parting::Parting;
 use super::parts::{Parts, build, plan};
 use super::pid_file;
 use super::preflight;
@@ -135,14 +134,14 @@ fn gateway_service(
     settings: &Settings,
     parts: &Parts,
     conf: &Arc<ServerConf>,
-) -> Result<listening::Service<Parting<Connections<HttpProxy<Gateway>>>>, StartError> {
+) -> Result<listening::Service<Connections<HttpProxy<Gateway>>>, StartError> {
     let mut proxy = http_proxy(conf, Gateway::new(Arc::clone(&parts.current)));
     // The defaults of the plain constructor would lose Pingora's bounds.
     proxy.h2_options = Some(default_h2_options());
     let limits = Arc::clone(parts.current.load().connections());
     let endpoints = Endpoints::new(settings, &parts.metrics, Arc::clone(&parts.times), limits);
     let connections = Connections::new(proxy, Arc::clone(&endpoints), parts.stages.parting.clone());
-    let mut service = listening::Service::new("gateway".to_owned(), Parting::new(connections, parts.stages.clone()));
+    let mut service = listening::Service::new("gateway".to_owned(), connections);
     service.endpoints().set_pre_tls_callback(Arc::new(BeforeTls::new(endpoints)));
     for (listener, identity) in settings.listeners.iter().zip(&parts.identities.listeners) {
         let endpoint = ListenerConfig::tcp(listener.address.to_string());

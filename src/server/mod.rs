@@ -3,7 +3,6 @@
 pub mod bootstrap;
 pub mod drain;
 pub mod handover;
-mod parting;
 mod parts;
 mod pid_file;
 pub mod preflight;
