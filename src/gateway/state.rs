@@ -17,6 +17,7 @@ use crate::config::settings::{Auth, Limits, Route, Settings};
 use crate::error::StartError;
 use crate::limit::InFlight;
 use crate::listener::limits::ConnectionLimits;
+use crate::listener::trusted::Trusted;
 use crate::routing::RouteTable;
 use crate::telemetry::{AccessLog, Metrics};
 use crate::upstream::Cluster;
@@ -36,7 +37,7 @@ pub struct State {
     pub(super) allow_encrypted_bodies: bool,
     pub(super) default_form: Form,
     pub(super) cors: Option<Cors>,
-    pub(super) trusted: Vec<ipnet::IpNet>,
+    pub(super) trusted: Trusted,
     pub(super) metrics: Arc<Metrics>,
     pub(super) access_log: Arc<AccessLog>,
     pub(super) in_flight: Arc<InFlight>,
@@ -125,7 +126,7 @@ impl State {
             allow_encrypted_bodies: settings.auth.allow_encrypted_bodies,
             default_form: settings.auth.rejection,
             cors: settings.cors.as_ref().map(Cors::new),
-            trusted: settings.server.trusted_proxies.clone(),
+            trusted: Trusted::new(settings.server.trusted_proxies.clone()),
             metrics: handles.metrics,
             access_log: handles.access_log,
             leaving: handles.leaving,
@@ -192,7 +193,7 @@ impl State {
 
     /// Whether `address` is a proxy whose `X-Forwarded-*` are believed.
     pub(super) fn trusts(&self, address: IpAddr) -> bool {
-        self.trusted.iter().any(|net| net.contains(&address))
+        self.trusted.contains(address)
     }
 
     /// Opens the access log's file anew.

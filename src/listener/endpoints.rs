@@ -3,13 +3,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use ipnet::IpNet;
 use pingora::protocols::{GetSocketDigest, SocketDigest, UniqueID};
 use tokio::io::AsyncRead;
 
 use super::limits::{Admitted, ConnectionLimits};
 use super::proxy_protocol::Closed;
 use super::times::{SharedTimes, Times};
+use super::trusted::Trusted;
 use crate::config::settings::{Listener, Settings};
 use crate::telemetry::{ListenerSeries, Metrics};
 
@@ -37,7 +37,7 @@ impl Endpoint {
 /// All listeners, and how long and whom they trust.
 pub struct Endpoints {
     all: Vec<Endpoint>,
-    trusted: Vec<IpNet>,
+    trusted: Trusted,
     times: SharedTimes,
     limits: Arc<ConnectionLimits>,
 }
@@ -47,7 +47,7 @@ impl Endpoints {
     #[must_use]
     pub fn new(settings: &Settings, metrics: &Metrics, times: SharedTimes, limits: Arc<ConnectionLimits>) -> Arc<Self> {
         let all = settings.listeners.iter().map(|listener| Endpoint::new(listener, metrics)).collect();
-        Arc::new(Self { all, trusted: settings.server.trusted_proxies.clone(), times, limits })
+        Arc::new(Self { all, trusted: Trusted::new(settings.server.trusted_proxies.clone()), times, limits })
     }
 
     /// Which listener accepted a connection, by the address it arrived on.
@@ -93,8 +93,7 @@ impl Endpoints {
 
     /// Whether an address is one of `server.trusted_proxies`.
     pub(super) fn trusts(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.trusted.iter().any(|network| network.contains(&address))
+        self.trusted.contains(address)
     }
 
     /// How long is waited, by the configuration in force.

@@ -4,8 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ipnet::IpNet;
-
+use super::trusted::Trusted;
 use crate::config::settings::Limits;
 use crate::limit::{Held, Hold, network};
 use crate::telemetry::Refusal;
@@ -21,13 +20,13 @@ pub struct ConnectionLimits {
     open: Arc<AtomicUsize>,
     addresses: Held<u128>,
     /// Proxies, which speak for many.
-    exempt: Vec<IpNet>,
+    exempt: Trusted,
 }
 
 impl ConnectionLimits {
     /// Nobody is there yet. `exempt` are the addresses that have no bound of their own.
     #[must_use]
-    pub fn new(limits: &Limits, exempt: Vec<IpNet>) -> Self {
+    pub fn new(limits: &Limits, exempt: Trusted) -> Self {
         let fresh = Self {
             most: AtomicUsize::new(ANY),
             most_per_address: AtomicUsize::new(ANY),
@@ -62,8 +61,7 @@ impl ConnectionLimits {
     /// It is one too many of this address.
     pub fn claim(&self, admitted: &mut Admitted, client: IpAddr) -> Result<(), Refusal> {
         let most = self.most_per_address.load(Ordering::Relaxed);
-        let client = client.to_canonical();
-        if most == ANY || self.exempt.iter().any(|net| net.contains(&client)) {
+        if most == ANY || self.exempt.contains(client) {
             return Ok(());
         }
         admitted.address = self.addresses.take(&network(client), most, u128::clone);
@@ -130,7 +128,7 @@ mod tests {
 
     #[test]
     fn one_too_many_is_refused_and_takes_no_place() {
-        let places = ConnectionLimits::new(&limits(Some(2), None), Vec::new());
+        let places = ConnectionLimits::new(&limits(Some(2), None), Trusted::default());
         let (first, _second) = (places.admit("1.1.1.1".parse().ok()).unwrap(), places.admit(None).unwrap());
         for _ in 0..3 {
             assert_eq!(places.admit("2.2.2.2".parse().ok()).unwrap_err(), Refusal::Connections);
@@ -141,7 +139,8 @@ mod tests {
 
     #[test]
     fn an_address_has_a_bound_of_its_own_and_a_refused_one_takes_no_place_in_total() {
-        let places = ConnectionLimits::new(&limits(Some(3), Some(1)), vec!["10.0.0.0/8".parse().unwrap()]);
+        let places =
+            ConnectionLimits::new(&limits(Some(3), Some(1)), Trusted::new(vec!["10.0.0.0/8".parse().unwrap()]));
         let _held = places.admit("2001:db8::1".parse().ok()).unwrap();
         for same in ["2001:db8::1", "2001:db8::ffff:2"] {
             assert_eq!(places.admit(same.parse().ok()).unwrap_err(), Refusal::ConnectionsPerAddress);
@@ -153,7 +152,7 @@ mod tests {
 
     #[test]
     fn new_bounds_count_who_is_there_already() {
-        let places = ConnectionLimits::new(&limits(None, Some(5)), Vec::new());
+        let places = ConnectionLimits::new(&limits(None, Some(5)), Trusted::default());
         let held: Vec<_> = (0..4).map(|_| places.admit("1.1.1.1".parse().ok()).unwrap()).collect();
         places.set(&limits(Some(4), Some(5)));
         assert_eq!(places.admit("1.1.1.1".parse().ok()).unwrap_err(), Refusal::Connections);
@@ -167,7 +166,7 @@ mod tests {
 
     #[test]
     fn places_are_scarce_above_nine_in_ten() {
-        let places = ConnectionLimits::new(&limits(Some(20), None), Vec::new());
+        let places = ConnectionLimits::new(&limits(Some(20), None), Trusted::default());
         let mut held: Vec<_> = (0..18).map(|_| places.admit(None).unwrap()).collect();
         assert!(!places.are_scarce());
         held.push(places.admit(None).unwrap());

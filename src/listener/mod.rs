@@ -12,3 +12,4 @@ mod preface;
 pub mod proxy_protocol;
 pub mod times;
 pub mod tls;
+pub mod trusted;

@@ -22,6 +22,7 @@ use crate::error::StartError;
 use crate::gateway::state::{Current, Handles, State};
 use crate::listener::limits::ConnectionLimits;
 use crate::listener::times::{SharedTimes, Times};
+use crate::listener::trusted::Trusted;
 use crate::telemetry::{AccessLog, Metrics};
 use crate::upstream::Cluster;
 
@@ -93,7 +94,7 @@ fn state(
 ) -> Result<Current, StartError> {
     let access_log = AccessLog::open(&settings.telemetry.access_log, metrics.access_log_dropped())
         .map_err(|e| StartError::Process(format!("telemetry.access_log: {e}")))?;
-    let connections = ConnectionLimits::new(&settings.limits, settings.server.trusted_proxies.clone());
+    let connections = ConnectionLimits::new(&settings.limits, Trusted::new(settings.server.trusted_proxies.clone()));
     let handles = Handles {
         apps: feed.published(),
         status: feed.status(),
