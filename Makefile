@@ -1,6 +1,6 @@
 # The verbs of this repository. `make help` lists them; CI runs the same ones.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all fuzz soak lint bench audit clean
+.PHONY: help setup demo test test-all fuzz soak lint bench panels audit clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -14,9 +14,9 @@ demo: setup ## the customer's example over real sockets; stays up (ONCE=1: stops
 test: setup ## the core suite: unit, integration, security, configuration, clients, judging, profiles, model, resilience
 	cargo test --locked
 
-test-all: test ## everything CI tests: `test`, Node's reading, a real browser, Schemathesis (installs them), `fuzz`
+test-all: test ## everything CI tests: `test`, Node's reading, a real browser, Prometheus, Schemathesis (installs them), `fuzz`
 	@scripts/setup.sh all
-	cargo test --locked --test node --test browser --test schemathesis
+	cargo test --locked --test node --test browser --test prometheus --test schemathesis
 	@scripts/fuzz.sh
 
 fuzz: ## every fuzz target for a minute (FUZZ_SECONDS=60), from the seeds in fuzz/corpus; docs/fuzzing.md
@@ -29,7 +29,7 @@ soak: setup ## the feed against its model, through random changes and faults, fo
 lint: setup ## formatting, clippy (fuzz targets too), and the judging core built without the server
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
-	cargo clippy --test browser --test node --test schemathesis --locked -- -D warnings
+	cargo clippy --test browser --test node --test prometheus --test schemathesis --locked -- -D warnings
 	cargo check --lib --no-default-features --locked
 	@scripts/setup.sh fuzz
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
@@ -39,6 +39,10 @@ bench: setup ## what the feed, many apps, failures and floods cost (prints the t
 	cargo bench --locked --bench apps
 	cargo bench --locked --bench feed 2>/dev/null
 	cargo bench --locked --bench resilience 2>/dev/null
+
+panels: setup ## the pictures of the dashboards in docs/, from three minutes of a gateway under a real Prometheus
+	@scripts/setup.sh panels
+	cargo test --locked --test prometheus the_dashboards_are_drawn -- --ignored
 
 audit: ## licences, sources and bans of the dependencies (cargo-deny)
 	@cargo deny --version >/dev/null 2>&1 || { echo 'cargo-deny is missing: cargo install --locked cargo-deny' >&2; exit 1; }

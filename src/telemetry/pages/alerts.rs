@@ -113,7 +113,8 @@ fn every_alert_says_how_bad_it_is_and_where_its_section_of_the_runbook_is() {
 
 #[test]
 fn every_alert_has_a_test_in_which_it_fires_and_one_in_which_it_does_not() {
-    let tests = yaml("deploy/prometheus/rules_test.yaml")["tests"].as_array().unwrap().clone();
+    let files = ["deploy/prometheus/rules_test.yaml", "deploy/prometheus/rules_long_test.yaml"];
+    let tests: Vec<Value> = files.iter().flat_map(|file| yaml(file)["tests"].as_array().unwrap().clone()).collect();
     let mut seen: BTreeMap<(String, bool), usize> = BTreeMap::new();
     for case in tests.iter().flat_map(|test| test["alert_rule_test"].as_array().unwrap()) {
         let fires = !case["exp_alerts"].as_array().unwrap().is_empty();
