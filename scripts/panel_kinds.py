@@ -122,7 +122,7 @@ def timeseries(page, panel):
     limits(axes, panel, lines, stacked)
     axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: shown(v, options["unit"])))
-    page.time(axes)
+    page.time(axes, marked=True)
     write_legend(page, panel, lines, rows)
 
 

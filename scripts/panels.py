@@ -21,7 +21,7 @@ import matplotlib.dates as mdates  # noqa: E402
 import matplotlib.pyplot as plt  # noqa: E402
 from matplotlib.patches import FancyBboxPatch  # noqa: E402
 
-from panel_kinds import COLUMN, DRAWN, EDGE, FAINT, LINE, PAGE, PANEL, TEXT, legend  # noqa: E402
+from panel_kinds import COLOURS, COLUMN, DRAWN, EDGE, FAINT, LINE, PAGE, PANEL, TEXT, legend  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PICTURES = {"gateway": "dashboard-gateway.png", "apps": "dashboard-apps.png"}
@@ -65,8 +65,20 @@ class Page:
 
     def __init__(self, dashboard, source):
         self.dashboard, self.source = dashboard, source
+        self.marks = self.annotations()
         self.height = max(p["gridPos"]["y"] + p["gridPos"]["h"] for p in dashboard["panels"]) + 2
         self.figure = plt.figure(figsize=(24 * COLUMN, self.height * LINE), facecolor=PAGE)
+
+    def annotations(self):
+        """(moment, colour) of everything that begins to be marked."""
+        marks = set()
+        for annotation in self.dashboard["annotations"]["list"]:
+            if annotation.get("expr") and not annotation["hide"]:
+                for _, times, _ in self.source.lines(annotation):
+                    begun = [now for before, now in zip([None, *times], times, strict=False)
+                             if before is None or (now - before).total_seconds() > 2]
+                    marks.update((moment, COLOURS[annotation["iconColor"]]) for moment in begun)
+        return sorted(marks)
 
     def box(self, grid, left=0.0, right=0.0, top=0.0, bottom=0.0):
         """Figure coordinates of a place on the grid, less margins in inches."""
@@ -94,7 +106,9 @@ class Page:
             side.set_visible(False)
         return axes
 
-    def time(self, axes):
+    def time(self, axes, marked=False):
+        for moment, hue in self.marks if marked else []:
+            axes.axvline(moment, color=hue, linewidth=0.9, linestyle=(0, (3, 2)), alpha=0.9)
         ends = [datetime.datetime.fromtimestamp(t, datetime.timezone.utc) for t in (self.source.start, self.source.end)]
         axes.set_xlim(*ends)
         axes.xaxis.set_major_locator(mdates.AutoDateLocator(minticks=3, maxticks=6))

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::time::{Instant, interval};
 
 use crate::server::{Prometheus, now};
-use crate::support::gateway::profiles::{call, call_with};
+use crate::support::gateway::profiles::{READER, call, call_with};
 use crate::support::gateway::{Gateway, to_peers};
 use crate::support::mongo::Mongo;
 use crate::support::tls::Authority;
@@ -136,7 +136,9 @@ async fn days(gateway: &Gateway, mongo: &Mongo, length: Duration) {
         let made = json!({ "appId": "TR_MADE", "jwt_secretkey": SECRET });
         gateway.call(&call_with("POST", "apps", &made)).await;
         gateway.call(&call("DELETE", "apps/TR_MADE")).await;
-        client::once(gateway.profiles(), &client::get("/api/v1/apps").token("nobody's")).await;
+        for _ in 0..3 {
+            client::once(gateway.profiles(), &client::get("/api/v1/apps/TR_WEAK").method("DELETE").token(READER)).await;
+        }
     }
 }
 
