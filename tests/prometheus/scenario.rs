@@ -13,7 +13,7 @@ use crate::support::gateway::{Gateway, to_peers};
 use crate::support::mongo::Mongo;
 use crate::support::tls::Authority;
 use crate::support::upstream::{Behaviour, Upstream};
-use crate::support::{APP, SECRET, client, ports};
+use crate::support::{APP, SECRET, client, poll, ports};
 use crate::traffic::{CROWD, GREEDY, ODD, ROTATED, Traffic};
 
 /// What is left of a run: everything still runs.
@@ -45,6 +45,10 @@ pub async fn run(length: Duration) -> Run {
     stage.slow.behave(Behaviour::Hang);
     let gateway = start(&mongo, &stage, length).await;
     let prometheus = Prometheus::scraping(gateway.admin()).await;
+    poll::until_true("the first scrape", async || {
+        prometheus.instant("rtms_apps", now()).await.is_ok_and(|series| !series.is_empty())
+    })
+    .await;
     let from = now();
     let traffic = Traffic::start(gateway.address(), gateway.second_address());
     let step = length / 12;
@@ -74,6 +78,7 @@ async fn start(mongo: &Mongo, stage: &Stage, length: Duration) -> Gateway {
     let mut routes = crate::support::config::routes();
     routes.as_array_mut().expect("a list of ours").extend([route("broken"), route("slow")]);
     let peers = |address: std::net::SocketAddr| json!([{ "address": address.to_string() }]);
+    let health = json!({ "path": "/health", "interval": "500ms", "timeout": "400ms" });
     to_peers(&[stage.first.address(), second])
         .mongo(mongo)
         // The process that takes over has none of the first one's variables.
@@ -82,8 +87,8 @@ async fn start(mongo: &Mongo, stage: &Stage, length: Duration) -> Gateway {
         .set("/apps/reconcile_every", json!("5s"))
         .set("/apps/cache", json!({ "path": "apps.cache", "key": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=" }))
         .set("/routes", routes)
-        .set("/upstreams/rtms/health_check", json!({ "path": "/health", "interval": "500ms", "timeout": "400ms" }))
-        .set("/upstreams/broken", json!({ "peers": peers(ports::free()) }))
+        .set("/upstreams/rtms/health_check", health.clone())
+        .set("/upstreams/broken", json!({ "peers": peers(ports::free()), "health_check": health }))
         .set("/upstreams/slow", json!({ "peers": peers(stage.slow.address()), "timeouts": { "read": "700ms" } }))
         .set("/limits/body_read_timeout", json!("200ms"))
         .set("/telemetry/per_app", json!("all"))

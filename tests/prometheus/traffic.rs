@@ -104,9 +104,9 @@ impl Traffic {
             tasks.spawn(mixed(address, Arc::clone(&all), seed));
         }
         let greedy = get(plain(GREEDY)).token(tokens::of(GREEDY, USER, SECRET));
-        tasks.spawn(steady(address, greedy, Duration::from_millis(25), None));
+        tasks.spawn(steady(address, greedy, Duration::from_millis(12), None));
         let bad = get(plain(CROWD[1])).token(tokens::of(CROWD[1], USER, "the-secret-of-yesterday-that-nobody-has"));
-        tasks.spawn(steady(address, bad, Duration::from_millis(40), Some(Arc::clone(&wrong))));
+        tasks.spawn(steady(address, bad, Duration::from_millis(8), Some(Arc::clone(&wrong))));
         tasks.spawn(strangers(address, secure));
         Self { wrong, _tasks: tasks }
     }
