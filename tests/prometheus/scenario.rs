@@ -57,8 +57,8 @@ pub async fn run(length: Duration) -> Run {
     gateway.reload(&[("/limits/tarpit", json!("1ms"))], "ok").await;
     traffic.sign_wrongly(true);
     days(&gateway, &mongo, step * 2).await;
-    traffic.sign_wrongly(false);
     freeze(&mut mongo, step).await;
+    traffic.sign_wrongly(false);
     gateway.reload(&[("/limits/tarpit", json!("soon"))], "invalid").await;
     days(&gateway, &mongo, step).await;
     gateway.reload(&[("/limits/tarpit", json!("0s"))], "ok").await;
