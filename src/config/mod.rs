@@ -11,6 +11,7 @@ use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 mod address;
 pub mod admin;
@@ -133,6 +134,7 @@ fn expanded(bytes: &[u8], path: &Path, env: Env<'_>) -> Result<(Loaded, Node), M
     let original = document.clone();
     let mut check = Check::new(path);
     let settings = read(&mut document, env, &mut check);
+    let settings = settings.map(|settings| Settings { fingerprint: fingerprint(bytes), ..settings });
     let advice = check.take_advice().into();
     let (mut mistakes, warnings) = check.finish(&original);
     match settings {
@@ -144,6 +146,12 @@ fn expanded(bytes: &[u8], path: &Path, env: Env<'_>) -> Result<(Loaded, Node), M
             Err(mistakes.into())
         }
     }
+}
+
+/// See [`Settings::fingerprint`].
+fn fingerprint(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What would change if `new` took the place of `old`.
@@ -205,6 +213,7 @@ impl Config {
         let telemetry = self.telemetry.settle(&root.key("telemetry"), check);
         let server = self.server.settle(&root.key("server"), check);
         Some(Settings {
+            fingerprint: String::new(),
             listeners,
             admin,
             profiles,

@@ -23,6 +23,9 @@ use crate::routing::{MethodSet, Template};
 /// A whole configuration, ready to be put in force.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// What tells this file from another, or from itself before an edit: the first 16 digits of its SHA-256. Variables
+    /// aren't expanded in it, and other files that it names aren't part of it.
+    pub fingerprint: String,
     /// Where clients connect; at least one.
     pub listeners: Vec<Listener>,
     /// Address of `/metrics`, `/livez`, `/readyz` and `/status`; `None`: off.

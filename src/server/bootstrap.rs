@@ -15,18 +15,18 @@ use pingora_proxy::{HttpProxy, http_proxy};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use super::admin::AdminService;
 use super::handover::{self, Gate};
 use super::parts::{Parts, build, plan};
 use super::pid_file;
 use super::preflight;
 use super::readiness::Readiness;
 use super::services::{
-    AdminService, CertificatesService, Doors, FeedService, GatewayService, HealthService, ProfilesService,
-    ResolveService, When,
+    CertificatesService, Doors, FeedService, GatewayService, HealthService, ProfilesService, ResolveService, When,
 };
 use super::shutdown::Caught;
 use super::stages::stages;
-use crate::admin::{self, AdminState};
+use crate::admin::AdminState;
 use crate::apps::feed::Feed;
 use crate::auth::self_check;
 use crate::config::settings::{self, AppsSource, Settings};
@@ -76,13 +76,13 @@ pub fn run(settings: &Settings, config_file: &Path, upgrade_socket: Option<&Path
     server.bootstrap();
 
     let gateway = gateway_service(settings, &parts, &conf)?;
-    let router = admin::router(admin_state(settings, &parts));
+    let admin = admin_state(settings, &parts);
     let profiles = settings.profiles.as_ref().zip(addresses.profiles);
     let profiles = profiles.map(|(p, socket)| profiles_service(settings, (p, socket), &gate, &parts));
     let feed = server.add_service(feed_service(parts.feed));
     add_watchers(&mut server, &parts.clusters.subscribe(), CertificatesService::new(watcher, Arc::clone(&parts.look)));
     if let Some(socket) = addresses.admin {
-        server.add_service(background_service("admin", AdminService::new(socket, router, gate, parts.stages.clone())));
+        server.add_service(background_service("admin", AdminService::new(socket, admin, gate, parts.stages.clone())));
     }
     if let Some(profiles) = profiles {
         server.add_service(profiles);
@@ -218,5 +218,7 @@ fn admin_state(settings: &Settings, parts: &Parts) -> AdminState {
         certificates: Arc::clone(&parts.certificates),
         clusters: Arc::new(move || clusters.load().clusters().to_vec()),
         upgrade: Arc::clone(&parts.upgrade),
+        draining: Arc::clone(&parts.flags.draining),
+        recent: Arc::default(),
     }
 }

@@ -1,5 +1,6 @@
 //! The process: what is started in which order, when it is ready, and how it stops.
 
+mod admin;
 pub mod bootstrap;
 pub mod drain;
 pub mod handover;

@@ -8,7 +8,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, mpsc, watch};
@@ -64,7 +63,7 @@ impl Reloader {
         let result = match self.attempt().await {
             Ok(changed) => {
                 info!(config = %self.file.display(), ?changed, "the configuration was reloaded");
-                self.told(ReloadResult::Ok, None);
+                self.told(LastReload::new(ReloadResult::Ok, None, &[]));
                 ReloadResult::Ok
             }
             Err(refusal) => self.refused(&refusal),
@@ -79,12 +78,14 @@ impl Reloader {
     }
 
     fn refused(&self, refusal: &Refusal) -> ReloadResult {
+        let mut said = Vec::new();
         let (result, why) = match refusal {
             Refusal::Mistakes(mistakes) => {
-                for mistake in mistakes {
+                said.extend(mistakes.iter().map(ToString::to_string));
+                for mistake in &said {
                     error!("not reloaded: {mistake}");
                 }
-                (ReloadResult::Invalid, format!("{} mistakes; `check` prints them", mistakes.iter().count()))
+                (ReloadResult::Invalid, format!("{} mistakes; `check` prints them", said.len()))
             }
             Refusal::RestartNeeded(sections) => {
                 let sections = sections.join(", ");
@@ -96,12 +97,11 @@ impl Reloader {
                 (ReloadResult::Invalid, problem.to_string())
             }
         };
-        self.told(result, Some(why));
+        self.told(LastReload::new(result, Some(why), &said));
         result
     }
 
-    fn told(&self, result: ReloadResult, problem: Option<String>) {
-        let last = LastReload { at: SystemTime::now(), result: result.as_str(), problem };
+    fn told(&self, last: LastReload) {
         let about = self.about.load().after(&self.settings, &self.file, last);
         self.about.store(Arc::new(about));
     }

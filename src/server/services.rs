@@ -1,7 +1,6 @@
-//! The services Pingora runs: the apps feed, the resolver, the health checks, the watch over certificates, the admin pages, the app profiles API, and the gateway itself.
+//! The services Pingora runs: the apps feed, the resolver, the health checks, the watch over certificates, the app profiles API, and the gateway itself.
 
-use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::os::fd::IntoRawFd as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +18,7 @@ use super::handover::{Gate, Opening};
 use super::pid_file;
 use super::preflight::Reserved;
 use super::sockets::Sockets;
-use super::stages::{Stages, lingered, reached};
+use super::stages::{Stages, reached};
 use crate::apps::feed::Feed;
 use crate::certificates::Watcher;
 use crate::error::StartError;
@@ -94,68 +93,6 @@ impl BackgroundService for CertificatesService {
         if let Some(watcher) = watcher {
             watcher.run(Arc::clone(&self.asked), shutdown).await;
         }
-    }
-}
-
-/// The admin pages; they answer until the process ends, through the drain, or until another process took over.
-pub struct AdminService {
-    listener: Mutex<Option<TcpListener>>,
-    router: axum::Router,
-    gate: Gate,
-    stages: Stages,
-}
-
-impl AdminService {
-    /// Serves `router` on a socket that listens already, once `gate` is open.
-    #[must_use]
-    pub const fn new(listener: TcpListener, router: axum::Router, gate: Gate, stages: Stages) -> Self {
-        Self { listener: Mutex::new(Some(listener)), router, gate, stages }
-    }
-}
-
-#[async_trait]
-impl BackgroundService for AdminService {
-    async fn start(&self, _: ShutdownWatch) {
-        reached(&mut self.gate.clone()).await;
-        let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(listener) = listener else { return };
-        let handed_over = self.stages.handed_over.clone();
-        let served = match tokio::net::TcpListener::from_std(listener) {
-            Ok(listener) => {
-                let listener = Handed { listener: Some(listener), handed_over: handed_over.clone() };
-                axum::serve(listener, self.router.clone()).with_graceful_shutdown(lingered(handed_over)).await
-            }
-            Err(error) => Err(error),
-        };
-        if let Err(error) = served {
-            error!(%error, "the admin pages ended");
-        }
-    }
-}
-
-/// A listener that is let go as soon as another process has it, before the connections that it gave.
-struct Handed {
-    listener: Option<tokio::net::TcpListener>,
-    handed_over: watch::Receiver<bool>,
-}
-
-impl axum::serve::Listener for Handed {
-    type Io = tokio::net::TcpStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        if let Some(listener) = &mut self.listener {
-            tokio::select! {
-                accepted = axum::serve::Listener::accept(listener) => return accepted,
-                () = reached(&mut self.handed_over) => {}
-            }
-        }
-        self.listener = None;
-        std::future::pending().await
-    }
-
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.listener.as_ref().ok_or(io::ErrorKind::NotConnected)?.local_addr()
     }
 }
 

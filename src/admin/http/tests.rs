@@ -45,6 +45,8 @@ impl Admin {
             certificates: Board::default(),
             clusters: Arc::new(Vec::new),
             upgrade: Arc::default(),
+            draining: Arc::default(),
+            recent: Arc::default(),
         };
         let (stop, stopping) = watch::channel(false);
         let (loaded, is_loaded) = oneshot::channel();
