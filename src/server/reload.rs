@@ -85,7 +85,8 @@ impl Reloader {
                 for mistake in &said {
                     error!("not reloaded: {mistake}");
                 }
-                (ReloadResult::Invalid, format!("{} mistakes; `check` prints them", said.len()))
+                let mistakes = if said.len() == 1 { "mistake" } else { "mistakes" };
+                (ReloadResult::Invalid, format!("{} {mistakes}; `check` prints all", said.len()))
             }
             Refusal::RestartNeeded(sections) => {
                 let sections = sections.join(", ");

@@ -3,7 +3,12 @@
   const ask = window.fetch;
   window.fetch = async (...call) => {
     const answer = await ask(...call);
-    const said = await answer.json();
+    const addresses = ['10.0.0.11:8080', '10.0.0.12:8080', 'rtms-3.internal:8080'];
+    let text = (await answer.text()).replaceAll(/\/tmp\/[^\/"]*/g, '/etc/rtms-gateway');
+    JSON.parse(text).upstreams[0].peers.forEach((peer, at) => { text = text.replaceAll(peer.address, addresses[at]); });
+    JSON.parse(text).configuration.listeners.forEach((listener, at) => { text = text.replaceAll(listener.address, `0.0.0.0:${at ? 8443 : 8080}`); });
+    const said = JSON.parse(text);
+    const ago = (minutes) => new Date(new Date(said.now) - minutes * 60000).toISOString();
     let seed = 7;
     const random = () => { seed = (seed * 16807) % 2147483647; return seed / 2147483647; };
     const steps = Array.from({ length: 61 }, (_, at) => at);
@@ -35,6 +40,10 @@
     }
     said.uptime_seconds += 6 * 3600 + 421;
     said.started = new Date(new Date(said.now) - said.uptime_seconds * 1000).toISOString();
+    said.apps.last_load.at = said.apps.ready_since = ago(367);
+    said.apps.last_published = ago(8);
+    said.configuration.loaded = said.reloads[0].at = ago(112);
+    said.reloads.push({ at: ago(115), result: 'invalid', problem: '1 mistake; `check` prints all', mistakes: ['/etc/rtms-gateway/gateway.yaml: upstreams.rtms.retry: is not a key here; did you mean `retries`?'] });
     said.revision = '9f31c02';
     return { ok: true, json: async () => said };
   };

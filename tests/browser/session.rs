@@ -100,7 +100,11 @@ impl Tab {
             if wanted.iter().all(|part| seen.contains(part)) && !seen.is_empty() {
                 return seen;
             }
-            assert!(start.elapsed() < poll::DEADLINE, "{selector} never showed {wanted:?}, but {seen:?}; {:?}", self.complaints());
+            assert!(
+                start.elapsed() < poll::DEADLINE,
+                "{selector} never showed {wanted:?}, but {seen:?}; {:?}",
+                self.complaints()
+            );
             pause.tick().await;
             seen = self.text(selector).await;
         }
@@ -111,6 +115,7 @@ impl Tab {
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500 });
         self.call("Emulation.setDeviceMetricsOverride", size).await;
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        self.call("Emulation.setScrollbarsHidden", json!({ "hidden": true })).await;
         self.call("Emulation.setEmulatedMedia", json!({ "features": features })).await;
     }
 

@@ -203,6 +203,14 @@ async fn busy(peers: &[&Upstream]) -> Gateway {
     gateway
 }
 
+/// Waits until the page knows how many requests come a second.
+async fn poll_pace(tab: &mut Tab) {
+    tab.shows("#traffic dl div:first-child dd", &[""]).await;
+    while tab.text("#traffic dl div:first-child dd").await == "\u{2013}" {
+        tab.value("new Promise((done) => setTimeout(done, 200))").await;
+    }
+}
+
 #[tokio::test]
 async fn it_is_readable_in_light_and_dark_and_on_a_phone() {
     let (first, second) = (Upstream::start().await, Upstream::start().await);
@@ -212,7 +220,8 @@ async fn it_is_readable_in_light_and_dark_and_on_a_phone() {
     tab.call("Page.addScriptToEvaluateOnNewDocument", history).await;
     tab.call("Page.navigate", json!({ "url": address(&gateway) })).await;
     tab.shows("#upstreams", &["unhealthy"]).await;
-    tab.shows("#says", &["Ready"]).await;
+    // A pace takes two looks.
+    poll_pace(&mut tab).await;
     for (width, height, scheme, name) in [
         (1280, 900, "light", "light"),
         (1280, 900, "dark", "dark"),

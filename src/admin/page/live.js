@@ -5,13 +5,13 @@ const days = (text, now) => (new Date(text) - now) / 86400000;
 
 function configuration({ configuration: c, reloads }, now) {
   const kinds = { ok: 'good', invalid: 'bad', restart_needed: 'warn' };
-  const reload = (r) => [when(r.at, now), state(r.result, kinds[r.result] || 'warn'),
-    [r.problem || '', r.mistakes.map((mistake) => make('span', { class: 'note' }, mistake))]];
+  const reload = (r) => [when(r.at, now), [state(r.result, kinds[r.result] || 'warn'), r.problem && ` ${r.problem}`,
+    r.mistakes.map((mistake) => make('span', { class: 'note' }, mistake))]];
   return make('section', { id: 'configuration' }, make('h2', null, 'Configuration in force'),
     facts([['file', c.file], ['loaded', when(c.loaded, now)], ['fingerprint', make('code', null, c.fingerprint)],
       ['routes', count(c.routes)],
       ['listeners', c.listeners.map((l) => make('div', null, make('code', null, l.address), l.tls ? ' TLS' : ' plain'))]]),
-    reloads.length > 0 && table('reloads, newest first', [['when'], ['result'], ['why']], reloads.map(reload)));
+    reloads.length > 0 && table('reloads, newest first', [['when', 'at'], ['result']], reloads.map(reload)));
 }
 
 function certificates({ certificates: list }, now) {
@@ -95,8 +95,8 @@ function show(s) {
   document.body.className = '';
   become(at('parts'), make('div', { id: 'parts' },
     traffic(s, pace),
-    make('div', { class: 'stack' }, rejections(s), errors(s), limits(s), upstreams(s, now)),
-    make('div', { class: 'stack' }, apps(s, now), configuration(s, now), certificates(s, now), program(s, now))));
+    make('div', { class: 'stack' }, rejections(s), errors(s), limits(s), configuration(s, now)),
+    make('div', { class: 'stack' }, apps(s, now), upstreams(s, now), certificates(s, now), program(s, now))));
 }
 
 const EVERY = 2000;
@@ -142,7 +142,7 @@ async function look() {
   timer = setTimeout(look, said ? EVERY : Math.min(LONGEST, wait * 2));
   if (!said) { lost(); return; }
   [answered, gone, wait] = [new Date(), null, EVERY / 2];
-  put('live', document.hidden ? PAUSED : `Live, every ${span(EVERY / 1000)}; ${clock(answered)}`);
+  put('live', document.hidden ? PAUSED : `Live, every ${EVERY / 1000} s; ${clock(answered)}`);
   show(said);
 }
 

@@ -1,6 +1,8 @@
 // The parts of the page: each a function from what the gateway says to elements.
 
 const SHOWN_MINUTES = 10;
+/** So many in a step fill a chart's height at least: one alone shall not look like a flood. */
+const LEAST_FULL = 4;
 
 /** The steps of the last minutes, oldest first, filled up with zeros where the gateway is younger. */
 function course(recent, counts) {
@@ -12,7 +14,7 @@ function course(recent, counts) {
 /** Bars of layers that lie on each other: `[counts, class]`. */
 function bars(layers, kind, label) {
   const steps = layers[0][0].length;
-  const highest = Math.max(1, ...layers[0][0].map((_, at) => sum(layers.map(([counts]) => counts[at]))));
+  const highest = Math.max(LEAST_FULL, ...layers[0][0].map((_, at) => sum(layers.map(([counts]) => counts[at]))));
   const shapes = [];
   for (let at = 0; at < steps; at += 1) {
     let top = 100;
@@ -51,7 +53,7 @@ function traffic({ recent, traffic: totals }, pace) {
     make('h2', null, 'Requests', make('small', null, `last ${SHOWN_MINUTES} minutes`)),
     tiles([
       ['requests/s now', rate(pace)], ['requests/s, last minute', rate(lastMinute(recent, recent.requests))],
-      [`requests, ${SHOWN_MINUTES} min`, sum(all)], ['rejected', sum(no), 'warn'], ['of all', share, 'warn'],
+      [`requests, ${SHOWN_MINUTES} min`, sum(all)], ['rejected', sum(no), 'warn'], ['share rejected', share, 'warn'],
       ['errors', sum(bad), 'bad'], ['requests since the start', totals.requests],
     ]),
     bars([[bad, 'e'], [no, 'w'], [rest, '']], 'chart', told),
@@ -64,18 +66,21 @@ function byReason(id, title, list, recent, by, shade) {
   const rows = list.map((row) => ({ ...row, steps: course(recent, by[row.name]) }))
     .sort((a, b) => sum(b.steps) - sum(a.steps) || b.total - a.total || a.name.localeCompare(b.name));
   const coded = list.some((row) => row.code);
-  const columns = [['reason'], coded && ['code', 'n'], ['', 'draw'], ['10 min', 'n'], ['since start', 'n']].filter(Boolean);
+  const columns = [['reason'], coded && ['code', 'n'], ['course', 'draw'], ['10 min', 'n'], ['since start', 'n']].filter(Boolean);
   const cells = ({ name, code, steps, total }) => [word(name), ...(coded ? [code] : []),
     bars([[steps, shade]], 'spark', `${name}, last ${SHOWN_MINUTES} minutes`), count(sum(steps)), count(total)];
   return make('section', { id }, make('h2', null, title),
-    rows.length ? table('by reason, most frequent first', columns, rows.map(cells)) : make('p', { class: 'none' }, 'none since the start'));
+    rows.length ? table(`${title} by reason, most frequent first`, columns, rows.map(cells)) : make('p', { class: 'none' }, 'none since the start'));
 }
 
 function rejections({ recent, traffic: totals }) {
   const list = Object.entries(totals.rejections).map(([name, { code, total }]) => ({ name, code, total }));
   const part = byReason('rejections', 'Rejections', list, recent, recent.rejections, 'w');
   const codes = Object.entries(totals.by_code).sort((a, b) => b[1] - a[1]);
-  if (codes.length) part.append(table('by code, since the start', [['code'], ['requests', 'n']], codes.map(([code, n]) => [code, count(n)])));
+  if (codes.length) {
+    part.append(make('p', { class: 'codes soft' }, 'By code, since the start: ', codes.map(([code, n], at) =>
+      [at ? ', ' : '', make('b', null, code), ` ${count(n)}`])));
+  }
   return part;
 }
 
@@ -125,10 +130,10 @@ function peer(p, now) {
   const faults = Object.entries(p.attempts).filter(([outcome]) => outcome !== 'ok' && outcome !== 'client_closed');
   const names = p.resolved.filter((address) => address !== p.address);
   return [
-    [make('code', null, p.address), names.length > 0 && make('span', { class: 'note' }, names.join(', ')),
+    [make('code', null, p.address), make('div', null, state(p.state, PEER_STATES[p.state] || 'bad')), names.length > 0 && make('span', { class: 'note' }, names.join(', ')),
       p.fault && make('span', { class: 'note bad' }, p.fault),
       p.ejected_until && make('span', { class: 'note warn' }, 'until ', when(p.ejected_until, now))],
-    state(p.state, PEER_STATES[p.state] || 'bad'), count(p.requests), count(p.attempts.ok || 0),
+    count(p.requests), count(p.attempts.ok || 0),
     [count(sum(faults.map(([, n]) => n))), faults.map(([outcome, n]) => make('span', { class: 'note' }, word(outcome), ` ${count(n)}`))],
   ];
 }
@@ -138,7 +143,7 @@ function upstreams({ upstreams: list, configuration }, now) {
     const c = configuration.upstreams.find((upstream) => upstream.name === name);
     return c ? `${name}: ${c.protocol}${c.tls ? ' over TLS' : ''}` : name;
   };
-  const columns = [['peer'], ['state'], ['under way', 'n'], ['answered', 'n'], ['faults', 'n']];
+  const columns = [['peer'], ['under way', 'n'], ['answered', 'n'], ['faults', 'n']];
   return make('section', { id: 'upstreams' }, make('h2', null, 'Upstreams'),
-    list.map(({ name, peers }) => table(told(name), columns, peers.map((p) => peer(p, now)))));
+    list.map(({ name, peers }) => make('div', { class: 'upstream' }, table(told(name), columns, peers.map((p) => peer(p, now))))));
 }

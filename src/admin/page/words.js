@@ -104,7 +104,8 @@ function tiles(list) {
   return make('dl', { class: 'tiles' }, list.map(tile));
 }
 
-/** A table; a column is its heading and a class, the first cell of a row is the row's heading. */
+/** A table; a column is its heading and a class, the first cell of a row is the row's heading. The caption is seen only
+ * where no heading says the same. */
 function table(caption, columns, rows) {
   const heads = columns.map(([text, kind]) => make('th', { scope: 'col', class: kind || null }, text));
   const cell = (value, at) => at === 0
