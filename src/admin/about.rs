@@ -142,3 +142,38 @@ impl Configuration {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    const CONFIGURATION: &str = "
+listeners: [ { address: 127.0.0.1:8080 } ]
+apps: { source: file, file: { path: apps.yaml } }
+upstreams: { rtms: { peers: [ { address: 10.0.0.1:80 } ] } }
+";
+
+    #[test]
+    fn the_last_reloads_are_kept_newest_first_and_a_refused_one_leaves_the_rest_as_it_was() {
+        let file = Path::new("gateway.yaml");
+        let settings = config::parse(CONFIGURATION.as_bytes(), file, &|_| None).unwrap().settings;
+        let edited = format!("{CONFIGURATION}# edited");
+        let edited = config::parse(edited.as_bytes(), file, &|_| None).unwrap().settings;
+        let first = About::new(&settings, file);
+        let long = vec!["x".repeat(LONGEST_MISTAKE * 2); MISTAKES * 2];
+        let refused = first.after(&settings, file, LastReload::new(ReloadResult::Invalid, None, &long));
+        assert_eq!(refused.configuration.loaded, first.configuration.loaded);
+        assert_eq!(refused.reloads[0].mistakes, vec!["x".repeat(LONGEST_MISTAKE); MISTAKES]);
+        let reloaded = refused.after(&edited, file, LastReload::new(ReloadResult::Ok, None, &[]));
+        assert_ne!(reloaded.configuration.fingerprint, first.configuration.fingerprint);
+        assert_eq!(reloaded.started, first.started);
+        let results: Vec<_> = reloaded.reloads.iter().map(|r| r.result).collect();
+        assert_eq!(results, ["ok", "invalid"]);
+        let many = (0..RELOADS * 2).fold(reloaded, |about, _| {
+            about.after(&edited, file, LastReload::new(ReloadResult::RestartNeeded, None, &[]))
+        });
+        assert_eq!(many.reloads.len(), RELOADS);
+        assert!(many.reloads.iter().all(|r| r.result == "restart_needed"));
+    }
+}

@@ -85,8 +85,11 @@ impl Reloader {
                 for mistake in &said {
                     error!("not reloaded: {mistake}");
                 }
-                let mistakes = if said.len() == 1 { "mistake" } else { "mistakes" };
-                (ReloadResult::Invalid, format!("{} {mistakes}; `check` prints all", said.len()))
+                let why = match said.len() {
+                    1 => "1 mistake; `check` prints it".to_owned(),
+                    n => format!("{n} mistakes; `check` prints them"),
+                };
+                (ReloadResult::Invalid, why)
             }
             Refusal::RestartNeeded(sections) => {
                 let sections = sections.join(", ");

@@ -43,7 +43,7 @@
     said.apps.last_load.at = said.apps.ready_since = ago(367);
     said.apps.last_published = ago(8);
     said.configuration.loaded = said.reloads[0].at = ago(112);
-    said.reloads.push({ at: ago(115), result: 'invalid', problem: '1 mistake; `check` prints all', mistakes: ['/etc/rtms-gateway/gateway.yaml: upstreams.rtms.retry: is not a key here; did you mean `retries`?'] });
+    said.reloads.push({ at: ago(115), result: 'invalid', problem: '1 mistake; `check` prints it', mistakes: ['/etc/rtms-gateway/gateway.yaml: upstreams.rtms.retry: is not a key here; did you mean `retries`?'] });
     said.revision = '9f31c02';
     return { ok: true, json: async () => said };
   };
