@@ -105,6 +105,7 @@ const LONGEST = 30000;
 const PAUSED = 'Paused while this page is hidden';
 let timer = 0;
 let asking = false;
+/** The wait before the last attempt that failed; it doubles with each. */
 let wait = EVERY / 2;
 let answered = null;
 let gone = null;
@@ -116,7 +117,7 @@ function lost() {
   document.body.className = 'gone';
   announce(`No answer from the gateway since ${moment(gone, now)}`, 'bad', []);
   put('since', answered ? `What follows is what it said then, ${span((now - gone) / 1000)} ago` : 'It has not answered since this page was opened');
-  put('live', `Trying again in ${span(wait / 1000)}`);
+  put('live', `Trying again in ${wait / 1000} s`);
 }
 
 async function ask() {
