@@ -16,25 +16,39 @@ pub(super) fn wants_page(headers: &HeaderMap, query: Option<&str>) -> bool {
         }
     }
     let accept = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(','));
-    let ranges: Vec<(&str, f32)> = accept.map(range).collect();
+    let ranges: Vec<(&str, u16)> = accept.map(range).collect();
     let quality = |wanted: &str| {
         let place = ranges.iter().position(|(name, _)| name.eq_ignore_ascii_case(wanted))?;
         ranges.get(place).map(|(_, quality)| (*quality, place))
     };
     match (quality("text/html"), quality("application/json")) {
         (None, _) => false,
-        (Some((html, _)), None) => html > 0.0,
+        (Some((html, _)), None) => html > 0,
         // Equally liked: whichever is named first.
-        (Some((html, at)), Some((json, then))) => html > 0.0 && (html > json || (html == json && at < then)),
+        (Some((html, at)), Some((json, then))) => html > 0 && (html > json || (html == json && at < then)),
     }
 }
 
-/// A media range and its weight, 1 unless it says another.
-fn range(text: &str) -> (&str, f32) {
+/// A media range and its weight in thousandths; 1000 unless it says another.
+fn range(text: &str) -> (&str, u16) {
     let mut parts = text.split(';').map(str::trim);
     let name = parts.next().unwrap_or_default();
     let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-    (name, weight.map_or(1.0, |q| q.parse::<f32>().ok().filter(|q| (0.0..=1.0).contains(q)).unwrap_or(0.0)))
+    (name, weight.map_or(1000, |q| thousandths(q).unwrap_or(0)))
+}
+
+/// A weight (RFC 9110 section 12.4.2): from 0 to 1, with three decimals at most.
+fn thousandths(text: &str) -> Option<u16> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    if decimals.len() > 3 || !decimals.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let decimals: u16 = format!("{decimals:0<3}").parse().ok()?;
+    match whole {
+        "0" => Some(decimals),
+        "1" if decimals == 0 => Some(1000),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -56,6 +70,8 @@ mod tests {
             "TEXT/HTML; charset=utf-8",
             "application/json;q=0.5, text/html",
             "text/html, application/json",
+            "application/json;q=0.25, text/html;q=0.3",
+            "text/html;q=1.000",
         ] {
             assert!(asked(accept, None), "{accept}");
             assert!(!asked(accept, Some("format=json")), "{accept}");
@@ -69,6 +85,10 @@ mod tests {
             "text/html;q=0",
             "text/html;q=often",
             "text/html;q=2",
+            "text/html;q=1.001",
+            "text/html;q=0.0000",
+            "text/html;q=-1",
+            "text/html;q=0.25, application/json;q=0.3",
             "",
         ] {
             assert!(!asked(accept, None), "{accept}");

@@ -49,7 +49,8 @@ impl Tab {
     /// Calls a method of the protocol; what it answered.
     pub async fn call(&mut self, method: &str, params: Value) -> Value {
         self.last += 1;
-        let mut message = json!({ "id": self.last, "method": method, "params": params });
+        let mut message = json!({ "id": self.last, "method": method });
+        message["params"] = params;
         if let Some(session) = &self.session {
             message["sessionId"] = json!(session);
         }
