@@ -19,7 +19,7 @@ fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// All files under `grafana/` and `docs/`, and the README.
+/// All files under `grafana/` and `docs/` but pictures, and the README.
 fn pages() -> Vec<(PathBuf, String)> {
     let mut found = vec![root().join("README.md")];
     let mut folders = vec![root().join("grafana"), root().join("docs")];
@@ -29,6 +29,7 @@ fn pages() -> Vec<(PathBuf, String)> {
             if path.is_dir() { folders.push(path) } else { found.push(path) }
         }
     }
+    found.retain(|path| path.extension().is_none_or(|kind| kind != "png"));
     found.into_iter().map(|path| (path.clone(), read(&path))).collect()
 }
 
