@@ -36,7 +36,7 @@ impl Recent {
         timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             timer.tick().await;
-            self.ring().close(totals());
+            self.ring().close(&totals());
         }
     }
 
@@ -53,12 +53,12 @@ impl Recent {
 }
 
 impl Ring {
-    fn close(&mut self, now: Totals) {
+    fn close(&mut self, now: &Totals) {
         if self.steps.len() == STEPS {
             self.steps.pop_front();
         }
         self.steps.push_back(now.since(&self.last));
-        self.last = now;
+        self.last = *now;
     }
 }
 

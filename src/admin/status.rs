@@ -97,8 +97,8 @@ pub(super) struct ErrorPage {
 /// The page at this moment.
 pub(super) fn page<'a>(state: &AdminState, about: &'a About) -> Page<'a> {
     let ready = (state.ready)();
-    let stale = state.feed.ready() && state.feed.stale(about.max_staleness);
-    let verdict = Verdict::new(ready.is_ok(), stale, state.draining.load(Ordering::Relaxed));
+    let outdated = state.feed.ready() && state.feed.stale(about.max_staleness);
+    let verdict = Verdict::new(ready.is_ok(), outdated, state.draining.load(Ordering::Relaxed));
     let (traffic, recent) = traffic::pages(&state.metrics, &state.recent);
     Page {
         now: date(SystemTime::now()),

@@ -150,8 +150,11 @@ fn expanded(bytes: &[u8], path: &Path, env: Env<'_>) -> Result<(Loaded, Node), M
 
 /// See [`Settings::fingerprint`].
 fn fingerprint(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let first: [u8; 8] = std::array::from_fn({
+        let digest = Sha256::digest(bytes);
+        move |at| digest.get(at).copied().unwrap_or_default()
+    });
+    format!("{:016x}", u64::from_be_bytes(first))
 }
 
 /// What would change if `new` took the place of `old`.
