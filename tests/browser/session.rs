@@ -122,7 +122,10 @@ impl Tab {
 
     /// A picture of the whole page.
     pub async fn picture(&mut self, file: &Path) {
-        let params = json!({ "format": "png", "captureBeyondViewport": true });
+        // By itself it would leave out the place of a scrollbar that isn't there.
+        let size = self.value("[innerWidth, document.documentElement.scrollHeight]").await;
+        let clip = json!({ "x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1 });
+        let params = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
         let picture = self.call("Page.captureScreenshot", params).await;
         let bytes = STANDARD.decode(picture["data"].as_str().expect("a picture")).expect("base64");
         std::fs::write(file, bytes).expect("a file of ours");
