@@ -16,13 +16,13 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::handover::{self, Gate};
+use super::listeners::{Doors, GatewayService};
 use super::parts::{Parts, build, plan};
 use super::pid_file;
 use super::preflight;
 use super::readiness::Readiness;
 use super::services::{
-    AdminService, CertificatesService, Doors, FeedService, GatewayService, HealthService, ProfilesService,
-    ResolveService, When,
+    AdminService, CertificatesService, FeedService, HealthService, ProfilesService, ResolveService, When,
 };
 use super::shutdown::Caught;
 use super::stages::stages;
@@ -71,6 +71,9 @@ pub fn run(settings: &Settings, config_file: &Path, upgrade_socket: Option<&Path
     let (gate, opening) = handover::gate(predecessor, settings.server.pid_file.clone(), &parts.upgrade);
     let signals =
         signals.follow(plan(settings, config_file, &parts, (ending, renewals)), parts.stages.parting.clone())?;
+    if fresh {
+        parts.notifier.loading();
+    }
     let mut server = Server::new_with_opt_and_conf(None, server_conf(settings));
     let conf = Arc::clone(&server.configuration);
     server.bootstrap();
@@ -89,7 +92,7 @@ pub fn run(settings: &Settings, config_file: &Path, upgrade_socket: Option<&Path
     }
     // Nobody is let in before the first apps are in force.
     let listening = Arc::clone(&parts.flags.listening);
-    let doors = Doors { listening, kept: parts.sockets, stages: parts.stages, opening };
+    let doors = Doors { listening, kept: parts.sockets, stages: parts.stages, opening, notifier: parts.notifier };
     server.add_service(GatewayService::new(gateway, addresses.listeners, doors)).add_dependency(&feed);
 
     if let Some(path) = settings.server.pid_file.as_ref().filter(|_| fresh) {

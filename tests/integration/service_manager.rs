@@ -1,0 +1,150 @@
+//! What the service manager hears from start to stop, over a socket like systemd's.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use crate::support::gateway::{Builder, gateway};
+use crate::support::manager::Manager;
+use crate::support::poll;
+use crate::support::upstream::Upstream;
+
+/// More than any stop may take here.
+const BOUND: Duration = Duration::from_secs(30);
+
+fn told(builder: Builder, manager: &Manager) -> Builder {
+    builder.variable("NOTIFY_SOCKET", &manager.path().display().to_string())
+}
+
+fn status(text: &str) -> String {
+    format!("STATUS={text}")
+}
+
+#[tokio::test]
+async fn ready_is_said_once_the_first_apps_are_in_force() {
+    let (upstream, mut manager) = (Upstream::start().await, Manager::new());
+    let gateway = told(gateway(&upstream).set("/apps/file/path", json!("later.yaml")), &manager).launch().await;
+    manager.hears(&status("loading the apps; not serving yet")).await;
+    assert_eq!(gateway.readyz().await.0, 503);
+    gateway.signal(Signal::SIGHUP);
+    gateway.says("the configuration was reloaded").await;
+    assert_eq!(manager.said().len(), 1, "a reload must not end in READY=1 before: {:?}", manager.said());
+    fs::copy(gateway.apps_file(), gateway.dir().join("later.yaml")).unwrap();
+    assert_eq!(manager.hears("READY=1").await, ["READY=1", "STATUS=serving"]);
+    assert_eq!(gateway.readyz().await.0, 200);
+}
+
+#[tokio::test]
+async fn a_reload_is_announced_and_its_end_too_whatever_comes_of_it() {
+    let (upstream, mut manager) = (Upstream::start().await, Manager::new());
+    let gateway = told(gateway(&upstream).customer(), &manager).start().await;
+    for (address, end) in [
+        (None, "serving; the configuration was reloaded"),
+        (Some("127.0.0.1:1"), "serving; the configuration was not reloaded: restart_needed: admin"),
+    ] {
+        manager.hears("READY=1").await;
+        manager.forget();
+        if let Some(address) = address {
+            gateway.edit(&[("/admin/address", json!(address))]);
+        }
+        gateway.signal(Signal::SIGHUP);
+        let begun = manager.hears("RELOADING=1").await;
+        let since = begun[1].strip_prefix("MONOTONIC_USEC=").expect("when it began").parse::<u64>().unwrap();
+        assert!(since > 0 && begun[0] == "RELOADING=1", "{begun:?}");
+        assert_eq!(manager.hears("READY=1").await, ["READY=1".to_owned(), status(end)]);
+    }
+}
+
+#[tokio::test]
+async fn a_stop_is_announced_as_soon_as_it_begins() {
+    let (upstream, mut manager) = (Upstream::start().await, Manager::new());
+    let mut gateway = told(gateway(&upstream).customer().set("/server/drain", json!("2s")), &manager).start().await;
+    gateway.signal(Signal::SIGTERM);
+    let said = manager.hears("STOPPING=1").await;
+    assert_eq!(said[1], status("draining: not ready any more, still serving"));
+    gateway.still_runs();
+    gateway.signal(Signal::SIGHUP);
+    assert_eq!(gateway.ends(BOUND).await.code(), Some(0), "{}", gateway.printed());
+    let said = manager.said();
+    assert_eq!(said.last().unwrap(), &[status("stopping: waiting for what is under way")], "{said:?}");
+    let readies = said.iter().filter(|message| message.contains(&"READY=1".to_owned())).count();
+    assert_eq!(readies, 1, "a reload while draining says nothing: {said:?}");
+}
+
+#[tokio::test]
+async fn sigint_is_a_stop_too() {
+    let (upstream, mut manager) = (Upstream::start().await, Manager::new());
+    let mut gateway = told(gateway(&upstream).customer(), &manager).start().await;
+    gateway.signal(Signal::SIGINT);
+    assert_eq!(gateway.ends(BOUND).await.code(), Some(0));
+    manager.hears("STOPPING=1").await;
+}
+
+#[tokio::test]
+async fn a_new_process_becomes_the_main_one_when_it_takes_over_and_the_old_one_falls_silent() {
+    let (upstream, mut manager) = (Upstream::start().await, Manager::new());
+    let builder = gateway(&upstream).customer().set("/server/upgrade_socket", json!("upgrade.sock"));
+    let builder = told(builder, &manager).variable("WATCHDOG_USEC", "200000");
+    let mut old = builder.start().await;
+    manager.hears("READY=1").await;
+    manager.forget();
+    old.configure("next.yaml", &[("/apps/file/path", json!("next-apps.yaml"))]);
+    fs::write(old.dir().join("next-apps.yaml"), "- {").unwrap();
+    let new = old.successor_told(&manager.path());
+    old.signal(Signal::SIGQUIT);
+    new.says("handed over; it serves until we do").await;
+    assert_eq!(manager.said(), Vec::<Vec<String>>::new(), "it doesn't serve yet");
+    fs::copy(old.apps_file(), old.dir().join("next-apps.yaml")).unwrap();
+    let said = manager.hears("READY=1").await;
+    assert_eq!(said, [format!("MAINPID={}", new.pid()), "READY=1".to_owned(), status("serving")]);
+    // The new one has no watchdog here, so that every ping from here on would be the old one's.
+    old.says("handed over: accepting no more").await;
+    manager.forget();
+    assert_eq!(old.ends(BOUND).await.code(), Some(0), "{}", old.printed());
+    assert!(manager.pings() <= 1, "only one that was under way: {}", manager.pings());
+    assert_eq!(manager.said(), Vec::<Vec<String>>::new(), "STOPPING=1 would end the service");
+}
+
+#[tokio::test]
+async fn the_watchdog_is_fed_while_the_process_serves_and_starves_when_it_hangs() {
+    let (upstream, mut manager) = (Upstream::start().await, Manager::new());
+    let builder = told(gateway(&upstream).customer(), &manager).variable("WATCHDOG_USEC", "200000");
+    let gateway = builder.start().await;
+    poll::until_true("pings", async || manager.pings() >= 10).await;
+    gateway.signal(Signal::SIGSTOP);
+    poll::until_true("it is stopped", async || {
+        let stat = fs::read_to_string(Path::new("/proc").join(gateway.pid().to_string()).join("stat")).unwrap();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+    })
+    .await;
+    manager.forget();
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert_eq!(manager.pings(), 0);
+    gateway.signal(Signal::SIGCONT);
+    poll::until_true("pings again", async || manager.pings() > 0).await;
+}
+
+#[tokio::test]
+async fn somebody_elses_watchdog_is_not_fed() {
+    let (upstream, mut manager) = (Upstream::start().await, Manager::new());
+    let builder = told(gateway(&upstream).customer(), &manager).variable("WATCHDOG_USEC", "200000");
+    let gateway = builder.variable("WATCHDOG_PID", "1").start().await;
+    gateway.signal(Signal::SIGHUP);
+    manager.hears("RELOADING=1").await;
+    manager.hears(&status("serving; the configuration was reloaded")).await;
+    assert_eq!(manager.pings(), 0);
+    assert!(!gateway.printed().contains("watchdog"));
+}
+
+#[tokio::test]
+async fn a_manager_that_is_gone_changes_nothing() {
+    let (upstream, manager) = (Upstream::start().await, Manager::new());
+    let mut gateway = told(gateway(&upstream).customer(), &manager).start().await;
+    drop(manager);
+    gateway.reload(&[], "ok").await;
+    gateway.signal(Signal::SIGTERM);
+    assert_eq!(gateway.ends(BOUND).await.code(), Some(0), "{}", gateway.printed());
+}
