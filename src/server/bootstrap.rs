@@ -69,11 +69,11 @@ pub fn run(settings: &Settings, config_file: &Path, upgrade_socket: Option<&Path
     let predecessor = addresses.predecessor;
     let fresh = predecessor.is_none();
     let (gate, opening) = handover::gate(predecessor, settings.server.pid_file.clone(), &parts.upgrade);
-    let signals =
-        signals.follow(plan(settings, config_file, &parts, (ending, renewals)), parts.stages.parting.clone())?;
     if fresh {
         parts.notifier.loading();
     }
+    let signals =
+        signals.follow(plan(settings, config_file, &parts, (ending, renewals)), parts.stages.parting.clone())?;
     let mut server = Server::new_with_opt_and_conf(None, server_conf(settings));
     let conf = Arc::clone(&server.configuration);
     server.bootstrap();

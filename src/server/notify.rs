@@ -25,7 +25,9 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 /// What the process is to its manager.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
-    /// Not ready yet.
+    /// Nothing yet: another process may still be the service.
+    Waiting,
+    /// The service, not ready yet.
     Starting,
     /// Ready.
     Serving,
@@ -75,14 +77,15 @@ impl Notifier {
     /// As the environment says (`NOTIFY_SOCKET`, `WATCHDOG_USEC`, `WATCHDOG_PID`).
     #[must_use]
     pub fn from_environment() -> Self {
-        let role = std::env::var_os(SOCKET).map(|_| Mutex::new(Role::Starting));
+        let role = std::env::var_os(SOCKET).map(|_| Mutex::new(Role::Waiting));
         let watchdog = sd_notify::watchdog_enabled().filter(|every| role.is_some() && !every.is_zero());
         Self { role, watchdog }
     }
 
     /// The process starts, and takes nobody's place.
     pub fn loading(&self) {
-        if self.is(Role::Starting).is_some() {
+        if let Some(mut role) = self.is(Role::Waiting) {
+            *role = Role::Starting;
             say(&[], Doing::Loading);
         }
     }
@@ -90,7 +93,7 @@ impl Notifier {
     /// The process serves. `taking_over`: in the place of the one that the manager took for the service so far, which
     /// must not end before this was said.
     pub fn serving(&self, taking_over: bool) {
-        let Some(mut role) = self.is(Role::Starting) else { return };
+        let Some(mut role) = self.is(if taking_over { Role::Waiting } else { Role::Starting }) else { return };
         *role = Role::Serving;
         let ready = [NotifyState::MainPid(std::process::id()), NotifyState::Ready];
         say(ready.get(usize::from(!taking_over)..).unwrap_or_default(), Doing::Serving);
@@ -144,7 +147,7 @@ impl Notifier {
     fn stop(&self, doing: Doing<'_>) {
         let Some(mut role) = self.role() else { return };
         match *role {
-            Role::Relieved => return,
+            Role::Waiting | Role::Relieved => return,
             Role::Stopping => say(&[], doing),
             Role::Starting | Role::Serving => say(&[NotifyState::Stopping], doing),
         }
@@ -233,7 +236,8 @@ mod tests {
 
     #[test]
     fn a_process_that_stops_or_was_relieved_never_becomes_ready_again() {
-        let notifier = managed(Role::Starting);
+        let notifier = managed(Role::Waiting);
+        notifier.loading();
         notifier.stopping();
         notifier.serving(false);
         assert_eq!(role(&notifier), Role::Stopping);
@@ -241,6 +245,14 @@ mod tests {
         notifier.serving(true);
         notifier.stopping();
         assert_eq!(role(&notifier), Role::Relieved);
+    }
+
+    #[test]
+    fn a_process_that_is_stopped_before_it_took_over_says_nothing_of_it() {
+        let notifier = managed(Role::Waiting);
+        notifier.draining();
+        notifier.stopping();
+        assert_eq!(role(&notifier), Role::Waiting, "`STOPPING=1` would end the service of the one that serves");
     }
 
     #[test]

@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::json;
 
-use crate::support::gateway::{Builder, gateway};
+use crate::support::gateway::{Builder, Gateway, gateway};
 use crate::support::manager::Manager;
 use crate::support::poll;
 use crate::support::upstream::Upstream;
@@ -147,4 +149,78 @@ async fn a_manager_that_is_gone_changes_nothing() {
     gateway.reload(&[], "ok").await;
     gateway.signal(Signal::SIGTERM);
     assert_eq!(gateway.ends(BOUND).await.code(), Some(0), "{}", gateway.printed());
+}
+
+/// What the unit's `ExecReload=` runs, as the service manager runs it.
+fn reload_script(gateway: &Gateway, manager: &Manager) -> Command {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut command = Command::new(repository.join("deploy/systemd/reload"));
+    command.arg(env!("CARGO_BIN_EXE_rtms-gateway")).arg(gateway.dir().join("gateway.yaml"));
+    command.env("RUNTIME_DIRECTORY", gateway.dir()).env("MAINPID", gateway.pid().to_string());
+    command.env("NOTIFY_SOCKET", manager.path()).env("WATCHDOG_USEC", "200000");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// A gateway as the unit configures it.
+fn supervised(upstream: &Upstream, manager: &Manager) -> Builder {
+    let builder = gateway(upstream).customer().set("/server/upgrade_socket", json!("upgrade.sock"));
+    told(builder.set("/server/pid_file", json!("pid")), manager).variable("WATCHDOG_USEC", "200000")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_units_reload_reloads() {
+    let (upstream, mut manager) = (Upstream::start().await, Manager::new());
+    let gateway = supervised(&upstream, &manager).start().await;
+    assert!(reload_script(&gateway, &manager).status().unwrap().success());
+    manager.hears("RELOADING=1").await;
+    manager.hears(&status("serving; the configuration was reloaded")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_units_reload_upgrades_where_it_was_asked_to() {
+    let (upstream, mut manager) = (Upstream::start().await, Manager::new());
+    let mut old = supervised(&upstream, &manager).start().await;
+    fs::write(old.dir().join("upgrade"), "").unwrap();
+    assert!(reload_script(&old, &manager).status().unwrap().success());
+    assert!(!old.dir().join("upgrade").exists(), "the next reload is one");
+    let new = fs::read_to_string(old.dir().join("pid")).unwrap().trim().to_owned();
+    assert_ne!(new, old.pid().to_string());
+    manager.hears(&format!("MAINPID={new}")).await;
+    assert_eq!(old.ends(BOUND).await.code(), Some(0), "{}", old.printed());
+    manager.forget();
+    poll::until_true("the new one feeds the watchdog", async || manager.pings() > 0).await;
+    assert_eq!(old.readyz().await.0, 200);
+
+    kill(Pid::from_raw(new.parse().unwrap()), Signal::SIGTERM).unwrap();
+    manager.hears("STOPPING=1").await;
+    poll::until_true("it has ended", async || !old.dir().join("pid").exists()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_units_upgrade_to_a_bad_configuration_fails_and_changes_nothing() {
+    let (upstream, mut manager) = (Upstream::start().await, Manager::new());
+    let mut old = supervised(&upstream, &manager).start().await;
+    manager.hears("READY=1").await;
+    manager.forget();
+    old.edit(&[("/admin/unheard_of", json!(1))]);
+    fs::write(old.dir().join("upgrade"), "").unwrap();
+    assert!(!reload_script(&old, &manager).status().unwrap().success());
+    old.still_runs();
+    assert_eq!((old.readyz().await.0, manager.said()), (200, Vec::new()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_units_upgrade_gives_up_on_a_process_that_never_serves() {
+    let (upstream, mut manager) = (Upstream::start().await, Manager::new());
+    let mut old = supervised(&upstream, &manager).start().await;
+    manager.hears("READY=1").await;
+    manager.forget();
+    let nowhere = json!({ "source": "mongodb", "mongodb": { "uri": "mongodb://127.0.0.1:1/?replicaSet=rs0" } });
+    old.edit(&[("/apps", nowhere)]);
+    fs::write(old.dir().join("upgrade"), "").unwrap();
+    assert!(!reload_script(&old, &manager).env("UPGRADE_SECONDS", "2").status().unwrap().success());
+    old.says("the new process ended before it served").await;
+    old.still_runs();
+    assert_eq!((old.readyz().await.0, manager.said()), (200, Vec::new()));
 }
