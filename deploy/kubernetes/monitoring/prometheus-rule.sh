@@ -12,4 +12,4 @@ metadata:
 spec:
 HEAD
 rules=$(dirname "$0")/../../prometheus/rules.yaml
-sed "s/^/  /" "$rules"
+sed "s/^./  &/" "$rules"
