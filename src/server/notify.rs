@@ -6,6 +6,8 @@
 //! Ready is the same as for `/readyz`: the first apps are in force and the listeners open.
 
 use std::fmt;
+use std::io;
+use std::os::unix::net::UnixDatagram;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +23,8 @@ use super::stages::reached;
 const SOCKET: &str = "NOTIFY_SOCKET";
 /// Shorter than any watchdog that makes sense: pings more often would only cost.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+/// How long the manager may take to hear anything but a ping, which isn't waited for at all.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What the process is to its manager.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,7 +144,7 @@ impl Notifier {
 
     fn ping(&self) {
         if self.role().is_some_and(|role| matches!(*role, Role::Serving | Role::Stopping)) {
-            send(&[NotifyState::Watchdog]);
+            send(&[NotifyState::Watchdog], None);
         }
     }
 
@@ -186,107 +190,26 @@ fn say(states: &[NotifyState<'_>], doing: Doing<'_>) {
     let text = doing.to_string();
     let mut all = states.to_vec();
     all.push(NotifyState::Status(&text));
-    send(&all);
+    send(&all, Some(PATIENCE));
 }
 
-/// A manager that can't be told is no reason to stop serving.
-fn send(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
+/// A manager that can't be told is no reason to stop serving, nor to wait for long: it may be stuck itself, and its
+/// queue full. `sd_notify::notify` would wait for ever.
+fn send(states: &[NotifyState<'_>], patience: Option<Duration>) {
+    if let Err(error) = try_to_send(states, patience) {
         warn!(%error, "the service manager could not be told");
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Instant;
-
-    use super::*;
-
-    fn managed(role: Role) -> Notifier {
-        Notifier { role: Some(Mutex::new(role)), watchdog: None }
-    }
-
-    fn role(notifier: &Notifier) -> Role {
-        *notifier.role().unwrap()
-    }
-
-    #[test]
-    fn without_a_manager_nothing_has_a_role() {
-        let notifier = Notifier { role: None, watchdog: None };
-        notifier.loading();
-        notifier.serving(false);
-        notifier.draining();
-        notifier.relieved();
-        assert!(notifier.role().is_none() && notifier.reloading().is_none());
-    }
-
-    #[test]
-    fn a_reload_is_told_of_by_a_process_that_serves_alone() {
-        let notifier = managed(Role::Starting);
-        assert!(notifier.reloading().is_none(), "its end would say that the process is ready");
-        notifier.serving(false);
-        assert_eq!(role(&notifier), Role::Serving);
-        notifier.reloading().unwrap().over(None);
-        notifier.draining();
-        assert!(notifier.reloading().is_none());
-        assert_eq!(role(&notifier), Role::Stopping);
-    }
-
-    #[test]
-    fn a_process_that_stops_or_was_relieved_never_becomes_ready_again() {
-        let notifier = managed(Role::Waiting);
-        notifier.loading();
-        notifier.stopping();
-        notifier.serving(false);
-        assert_eq!(role(&notifier), Role::Stopping);
-        notifier.relieved();
-        notifier.serving(true);
-        notifier.stopping();
-        assert_eq!(role(&notifier), Role::Relieved);
-    }
-
-    #[test]
-    fn a_process_that_is_stopped_before_it_took_over_says_nothing_of_it() {
-        let notifier = managed(Role::Waiting);
-        notifier.draining();
-        notifier.stopping();
-        assert_eq!(role(&notifier), Role::Waiting, "`STOPPING=1` would end the service of the one that serves");
-    }
-
-    #[test]
-    fn one_thread_that_is_stuck_ends_the_pings_until_it_goes_on() {
-        let runtime = pingora_runtime::Runtime::new_no_steal(2, "serving");
-        let count = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&count);
-        let ping = move || drop(counted.fetch_add(1, Ordering::Relaxed));
-        runtime.get_handle().spawn(pings(Duration::from_millis(1), ping));
-        let so_far = || count.load(Ordering::Relaxed);
-        let grows = |from: usize| {
-            let start = Instant::now();
-            while so_far() <= from && start.elapsed() < Duration::from_secs(10) {
-                std::thread::yield_now();
-            }
-            so_far() > from
-        };
-        assert!(grows(5));
-        let (release, stuck) = std::sync::mpsc::channel::<()>();
-        runtime.get_handle().spawn(async move { stuck.recv() });
-        // Each ping picks one of two threads; that 300 in a row miss the stuck one doesn't happen.
-        let before = so_far();
-        let start = Instant::now();
-        while start.elapsed() < Duration::from_secs(1) {
-            std::thread::yield_now();
-        }
-        let starved = so_far();
-        assert!(starved < before + 300, "{before} {starved}");
-        drop(release);
-        assert!(grows(starved));
-    }
-
-    #[test]
-    fn a_reason_stays_within_its_line() {
-        assert!(!Doing::Refused("a\nREADY=1").to_string().contains('\n'));
-    }
+fn try_to_send(states: &[NotifyState<'_>], patience: Option<Duration>) -> io::Result<()> {
+    let Some(path) = std::env::var_os(SOCKET) else { return Ok(()) };
+    let socket = UnixDatagram::unbound()?;
+    socket.set_write_timeout(patience)?;
+    socket.set_nonblocking(patience.is_none())?;
+    let message: Vec<String> = states.iter().map(ToString::to_string).collect();
+    socket.send_to(message.join("\n").as_bytes(), path)?;
+    Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,8 +11,8 @@ use serde_json::json;
 
 use crate::support::gateway::{Builder, Gateway, gateway};
 use crate::support::manager::Manager;
-use crate::support::poll;
 use crate::support::upstream::Upstream;
+use crate::support::{APP, poll, tokens};
 
 /// More than any stop may take here.
 const BOUND: Duration = Duration::from_secs(30);
@@ -146,6 +146,21 @@ async fn a_manager_that_is_gone_changes_nothing() {
     let (upstream, manager) = (Upstream::start().await, Manager::new());
     let mut gateway = told(gateway(&upstream).customer(), &manager).start().await;
     drop(manager);
+    gateway.reload(&[], "ok").await;
+    gateway.signal(Signal::SIGTERM);
+    assert_eq!(gateway.ends(BOUND).await.code(), Some(0), "{}", gateway.printed());
+}
+
+#[tokio::test]
+async fn a_manager_that_hears_nothing_any_more_holds_nothing_up() {
+    let (upstream, manager) = (Upstream::start().await, Manager::new());
+    let builder = told(gateway(&upstream).customer(), &manager).variable("WATCHDOG_USEC", "40000");
+    let mut gateway = builder.start().await;
+    // Its queue is full.
+    gateway.says("the service manager could not be told").await;
+    for _ in 0..20 {
+        assert_eq!(gateway.verdict(APP, &tokens::good()).await, (200, "0".into()));
+    }
     gateway.reload(&[], "ok").await;
     gateway.signal(Signal::SIGTERM);
     assert_eq!(gateway.ends(BOUND).await.code(), Some(0), "{}", gateway.printed());
