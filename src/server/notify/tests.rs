@@ -60,7 +60,9 @@ fn one_thread_that_is_stuck_ends_the_pings_until_it_goes_on() {
     let runtime = pingora_runtime::Runtime::new_no_steal(2, "serving");
     let count = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&count);
-    let ping = move || drop(counted.fetch_add(1, Ordering::Relaxed));
+    let ping = move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+    };
     runtime.get_handle().spawn(pings(Duration::from_millis(1), ping));
     let so_far = || count.load(Ordering::Relaxed);
     let grows = |from: usize| {
