@@ -45,6 +45,12 @@ impl About {
         }
     }
 
+    /// Why the last reload changed nothing.
+    #[must_use]
+    pub fn last_problem(&self) -> Option<&str> {
+        self.reloads.front()?.problem.as_deref()
+    }
+
     /// The same process, after a reload was asked for.
     #[must_use]
     pub fn after(&self, settings: &Settings, file: &Path, last: LastReload) -> Self {

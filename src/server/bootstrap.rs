@@ -17,12 +17,14 @@ use tracing::{info, warn};
 
 use super::admin::AdminService;
 use super::handover::{self, Gate};
+use super::listeners::{Doors, GatewayService};
+use super::notify::Notifier;
 use super::parts::{Parts, build, plan};
 use super::pid_file;
 use super::preflight;
 use super::readiness::Readiness;
 use super::services::{
-    CertificatesService, Doors, FeedService, GatewayService, HealthService, ProfilesService, ResolveService, When,
+    CertificatesService, FeedService, HealthService, ProfilesService, ResolveService, When,
 };
 use super::shutdown::Caught;
 use super::stages::stages;
@@ -89,16 +91,23 @@ pub fn run(settings: &Settings, config_file: &Path, upgrade_socket: Option<&Path
     }
     // Nobody is let in before the first apps are in force.
     let listening = Arc::clone(&parts.flags.listening);
-    let doors = Doors { listening, kept: parts.sockets, stages: parts.stages, opening };
+    let doors =
+        Doors { listening, kept: parts.sockets, stages: parts.stages, opening, notifier: Arc::clone(&parts.notifier) };
     server.add_service(GatewayService::new(gateway, addresses.listeners, doors)).add_dependency(&feed);
 
-    if let Some(path) = settings.server.pid_file.as_ref().filter(|_| fresh) {
-        pid_file::write(path)?;
+    if fresh {
+        begin_alone(settings.server.pid_file.as_deref(), &parts.notifier)?;
     }
     info!(config = %config_file.display(), apps = ?settings.apps.source, "starting");
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
     pid_file::remove();
     Ok(())
+}
+
+/// There is no process whose place this one takes: who it is needn't wait until it serves.
+fn begin_alone(pid_file: Option<&Path>, notifier: &Notifier) -> Result<(), StartError> {
+    notifier.loading();
+    pid_file.map_or(Ok(()), pid_file::write)
 }
 
 fn check_cryptography() -> Result<(), StartError> {

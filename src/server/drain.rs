@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::info;
 
+use super::notify::Notifier;
 use super::readiness::Flags;
 use super::stages::Ending;
 use crate::apps::feed::{Phase, Status};
@@ -34,6 +35,8 @@ pub struct Drain {
     pub connections: Arc<ConnectionLimits>,
     /// Tells everybody.
     pub ending: Ending,
+    /// Tells the service manager.
+    pub notifier: Arc<Notifier>,
 }
 
 /// What is waited for once the listeners are closed.
@@ -65,6 +68,7 @@ impl Drain {
     pub(super) async fn serve_on(&self) {
         self.flags.draining.store(true, Ordering::Relaxed);
         self.flags.leaving.store(true, Ordering::Relaxed);
+        self.notifier.draining();
         info!(seconds = self.lasts.as_secs_f64(), "draining: not ready any more, still serving");
         // Nobody needs time to notice a gateway that never let anybody in.
         if self.flags.listening.load(Ordering::Acquire) {
@@ -76,6 +80,7 @@ impl Drain {
     /// next answers tell them to.
     pub(super) async fn move_clients(&self) {
         self.flags.leaving.store(true, Ordering::Relaxed);
+        self.notifier.relieved();
         self.ending.hand_over();
         info!(seconds = self.lasts.as_secs_f64(), "handed over: accepting no more, waiting for connections to end");
         let quiet = async {
@@ -92,6 +97,7 @@ impl Drain {
 
     /// Closes the listeners and waits for what is in flight, for streams last.
     pub(super) async fn finish(&self) {
+        self.notifier.stopping();
         self.ending.close();
         let start = Instant::now();
         loop {

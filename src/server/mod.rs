@@ -4,6 +4,8 @@ mod admin;
 pub mod bootstrap;
 pub mod drain;
 pub mod handover;
+pub mod listeners;
+pub mod notify;
 mod parts;
 mod pid_file;
 pub mod preflight;

@@ -8,6 +8,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use super::drain::{Drain, Finish};
 use super::handover::Giver;
+use super::notify::Notifier;
 use super::readiness::Flags;
 use super::reload::{Reloader, labels};
 use super::renewal::{self, Identities, Renewal};
@@ -41,6 +42,7 @@ pub(super) struct Parts {
     pub(super) sockets: Sockets,
     pub(super) stages: Stages,
     pub(super) upgrade: Arc<Upgrade>,
+    pub(super) notifier: Arc<Notifier>,
 }
 
 /// Builds them; what watches over certificates, and what it tells of upstreams.
@@ -81,6 +83,7 @@ pub(super) fn build(
         sockets: Sockets::default(),
         stages,
         upgrade: Arc::default(),
+        notifier: Arc::new(Notifier::from_environment()),
     };
     Ok((parts, watcher, renewed))
 }
@@ -124,6 +127,7 @@ pub(super) fn plan(
         apps: parts.feed.status(),
         connections: Arc::clone(parts.current.load().connections()),
         ending,
+        notifier: Arc::clone(&parts.notifier),
     };
     let giver = Giver {
         path: settings.server.upgrade_socket.clone(),
@@ -143,6 +147,7 @@ pub(super) fn plan(
         retired: Vec::new(),
         renewals,
         look: Arc::clone(&parts.look),
+        notifier: Arc::clone(&parts.notifier),
     };
     Plan { drain, reloader, giver }
 }

@@ -13,6 +13,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Notify, mpsc, watch};
 use tracing::{error, info, warn};
 
+use super::notify::Notifier;
 use super::renewal::Renewal;
 use crate::admin::{About, LastReload};
 use crate::config::settings::{Settings, Upstream};
@@ -47,6 +48,8 @@ pub struct Reloader {
     pub renewals: mpsc::Receiver<Renewal>,
     /// Told that certificates should be looked at now.
     pub look: Arc<Notify>,
+    /// Tells the service manager.
+    pub notifier: Arc<Notifier>,
 }
 
 /// Why a configuration isn't put in force.
@@ -60,6 +63,8 @@ impl Reloader {
     /// Reads the file again and puts it in force, or says why not.
     pub async fn reload(&mut self) {
         let metrics = Arc::clone(self.current.load().metrics());
+        let notifier = Arc::clone(&self.notifier);
+        let told = notifier.reloading();
         let result = match self.attempt().await {
             Ok(changed) => {
                 info!(config = %self.file.display(), ?changed, "the configuration was reloaded");
@@ -70,6 +75,9 @@ impl Reloader {
         };
         metrics.config_reloaded(result);
         self.look.notify_one();
+        if let Some(told) = told {
+            told.over(self.about.load().last_problem());
+        }
     }
 
     /// Opens the access log's file anew.

@@ -14,6 +14,7 @@ mod apps_file;
 mod certificates;
 mod check;
 mod cors;
+mod deployed;
 mod files;
 mod listeners;
 mod mistakes;

@@ -14,6 +14,7 @@ pub mod gateway;
 pub mod h2;
 pub mod hpack;
 pub mod load;
+pub mod manager;
 pub mod metrics;
 pub mod mongo;
 pub mod poll;

@@ -9,6 +9,7 @@ use tracing::{info, warn};
 use super::Predecessor;
 use crate::admin::Upgrade;
 use crate::error::StartError;
+use crate::server::notify::Notifier;
 use crate::server::pid_file;
 
 /// Open once this process serves in the place of another; open from the beginning where there is none.
@@ -40,17 +41,19 @@ pub fn gate(
 }
 
 impl Opening {
-    /// Takes over: from here on the process has its pid file, its admin pages answer, and its predecessor goes.
+    /// Takes over: from here on the process has its pid file, its admin pages answer, and its predecessor goes. The
+    /// service manager is told first: the end of its main process would be the end of the service.
     ///
     /// # Errors
     /// The pid file can't be written.
-    pub fn complete(self) -> Result<(), StartError> {
+    pub fn complete(self, notifier: &Notifier) -> Result<(), StartError> {
         let Self { predecessor, gate, pid_file, upgrade } = self;
         if let Some(path) = &pid_file {
             pid_file::write(path)?;
         }
         upgrade.took_over(predecessor.pid);
         gate.send_replace(true);
+        notifier.serving(true);
         let from = predecessor.pid;
         match predecessor.tell() {
             Ok(()) => info!(from, "took over: the process before this one accepts no more"),
