@@ -1,6 +1,7 @@
 //! `upstreams`: the servers that requests are forwarded to.
 
 mod health;
+mod resolver;
 
 use std::collections::BTreeMap;
 
@@ -29,6 +30,11 @@ pub struct Upstream {
     /// The servers; at least one.
     #[schemars(required)]
     peers: Option<List<Peer>>,
+    /// Name servers that are asked for the addresses of the peers, `IP:port` or an IP address (port 53), over UDP, and over
+    /// TCP where an answer is too long; each is given 1 s, twice. Names are asked for as they are written, without search
+    /// domains or the hosts file, for IPv4 and IPv6 addresses. An answer holds for its time to live, from 1 s to 5 s here;
+    /// without one, the last addresses stay. Absent: the system's resolver, every 5 s. Example: `["10.0.0.2:53", "10.0.0.3"]`.
+    resolver: Option<List<String>>,
     /// How requests are spread over the peers.
     balance: Balance,
     /// What is spoken to the peers.
@@ -122,6 +128,7 @@ impl Default for Upstream {
     fn default() -> Self {
         Self {
             peers: None,
+            resolver: None,
             balance: Balance::RoundRobin,
             protocol: Protocol::Http1,
             tls: None,
@@ -181,10 +188,13 @@ impl Upstream {
             check.refuse(&at.key("retries"), "is over 10; write a small number, each retry loads a sick upstream more");
         }
         let peers = settle_peers(self.peers, &at.key("peers"), check);
+        let resolver =
+            self.resolver.map_or_else(Vec::new, |servers| resolver::settle(servers, &at.key("resolver"), check));
         let tls = self.tls.map(|tls| tls.settle(&peers, &at.key("tls"), check));
         settings::Upstream {
             name,
             peers,
+            resolver,
             balance: match self.balance {
                 Balance::RoundRobin => settings::Balance::RoundRobin,
                 Balance::LeastConnections => settings::Balance::LeastConnections,

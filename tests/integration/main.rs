@@ -32,6 +32,7 @@ mod lifecycle;
 mod proxy_protocol;
 mod rate_limits;
 mod reload;
+mod resolver;
 mod slow_clients;
 mod status;
 mod telemetry;
