@@ -4,6 +4,7 @@
 //! is shown here. Whoever binds the socket serves [`http::router`].
 
 pub mod http;
+mod listener;
 mod live;
 pub mod status;
 mod upgrade;

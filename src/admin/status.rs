@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::http::AdminState;
+use super::listener::ListenerSummary;
 use super::live::{CertificatePage, UpstreamPage};
 use super::upgrade::UpgradePage;
 use crate::apps::feed::{CacheStatus, Status};
@@ -69,12 +70,6 @@ struct Configuration {
 }
 
 #[derive(Clone, Debug, Serialize)]
-struct ListenerSummary {
-    address: String,
-    tls: bool,
-}
-
-#[derive(Clone, Debug, Serialize)]
 struct UpstreamSummary {
     name: String,
     protocol: &'static str,
@@ -103,9 +98,7 @@ impl Configuration {
         });
         Self {
             file: file.display().to_string(),
-            listeners: listeners
-                .map(|l| ListenerSummary { address: l.address.to_string(), tls: l.tls.is_some() })
-                .collect(),
+            listeners: listeners.map(ListenerSummary::new).collect(),
             routes: settings.routes.len(),
             upstreams: upstreams.collect(),
         }

@@ -2,6 +2,7 @@
 
 mod health;
 mod resolver;
+mod timeouts;
 
 use std::collections::BTreeMap;
 
@@ -10,13 +11,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::health::{Ejection, HealthCheck};
+use self::timeouts::Timeouts;
 use super::address;
 use super::auth::words;
 use super::list::List;
 use super::mistakes::Check;
 use super::pem::{self, Named};
 use super::settings;
-use super::values::Span;
 use super::yaml_path::YamlPath;
 
 /// Retries that a configuration may ask for.
@@ -108,22 +109,6 @@ pub struct UpstreamTls {
     verify: bool,
 }
 
-/// Time bounds of an exchange with a peer.
-#[derive(Clone, Deserialize, JsonSchema, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Timeouts {
-    /// Until a connection stands, TLS included. Example: `500ms`.
-    connect: Span,
-    /// Between two reads of an answer. Example: `10s`.
-    read: Span,
-    /// For each write of a request. Example: `10s`.
-    write: Span,
-    /// How long an idle connection is kept for the next request. Example: `5m`.
-    keepalive: Span,
-    /// How long an upgraded connection (a WebSocket) may be silent. Example: `10m`.
-    tunnel: Span,
-}
-
 impl Default for Upstream {
     fn default() -> Self {
         Self {
@@ -149,18 +134,6 @@ impl Default for Peer {
 impl Default for UpstreamTls {
     fn default() -> Self {
         Self { sni: None, ca: None, cert: None, key: None, verify: true }
-    }
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            connect: Span::seconds(1),
-            read: Span::seconds(30),
-            write: Span::seconds(30),
-            keepalive: Span::seconds(60),
-            tunnel: Span::seconds(3600),
-        }
     }
 }
 
@@ -287,16 +260,4 @@ fn client_identity(
         (None, None) => {}
     }
     None
-}
-
-impl Timeouts {
-    fn settle(self, at: &YamlPath, check: &mut Check) -> settings::Timeouts {
-        settings::Timeouts {
-            connect: check.some_time(&at.key("connect"), self.connect),
-            read: check.some_time(&at.key("read"), self.read),
-            write: check.some_time(&at.key("write"), self.write),
-            keepalive: check.some_time(&at.key("keepalive"), self.keepalive),
-            tunnel: check.some_time(&at.key("tunnel"), self.tunnel),
-        }
-    }
 }

@@ -16,6 +16,7 @@ pub mod metrics;
 mod pages;
 mod reload_result;
 mod requests;
+mod upgrade_result;
 mod upstreams;
 
 pub use access_log::AccessLog;
@@ -25,4 +26,5 @@ pub use limited::Limit;
 pub use line::Entry;
 pub use metrics::Metrics;
 pub use reload_result::ReloadResult;
+pub use upgrade_result::UpgradeResult;
 pub use upstreams::Outcome;

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::support::gateway::{Gateway, to_peers};
+use crate::support::gateway::{Gateway, gateway, to_peers};
 use crate::support::upstream::{Behaviour, Upstream};
-use crate::support::{APP, poll, ports, tokens};
+use crate::support::{APP, floods, poll, ports, tokens};
 
 async fn peer(gateway: &Gateway, index: usize) -> Value {
     gateway.status().await["upstreams"][0]["peers"][index].clone()
@@ -49,4 +49,14 @@ async fn an_ejected_peer_is_shown_with_the_end_of_its_ejection() {
     .await;
     assert!(shown["ejected_until"].as_str().is_some_and(|date| date.ends_with('Z')), "{shown}");
     assert_eq!(peer(&gateway, 0).await["ejected_until"], json!(null));
+}
+
+#[tokio::test]
+async fn what_is_spoken_on_each_listener_is_shown() {
+    let upstream = Upstream::start().await;
+    let (builder, _) = floods::over_http2(gateway(&upstream).set("/listeners/0/h2c", json!(true)));
+    let shown = builder.start().await.status().await["configuration"]["listeners"].clone();
+    let of = |index: usize| ["tls", "http2", "h2c", "proxy_protocol"].map(|option| shown[index][option].clone());
+    assert_eq!(of(0), [false, false, true, false].map(Value::from), "{shown}");
+    assert_eq!(of(1), [true, true, false, false].map(Value::from), "{shown}");
 }

@@ -114,7 +114,7 @@ async fn an_answer_holds_as_long_as_it_says_within_bounds() {
         let cluster = followed_while(&answer, Some(seconds(holds)));
         pass(Duration::ZERO).await;
         *answer.lock().unwrap() = Ok(at(&[2]));
-        pass(after - Duration::from_millis(10)).await;
+        pass(after.saturating_sub(Duration::from_millis(10))).await;
         assert_eq!(goes_to(&cluster), [1].into(), "{holds} s");
         pass(Duration::from_millis(10)).await;
         assert_eq!(goes_to(&cluster), [2].into(), "{holds} s");
