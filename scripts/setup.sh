@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what building and testing need and this machine lacks: a C compiler, make, pkg-config and cmake by
 # apt-get, and SecantusDB (a MongoDB-compatible server for tests and the demo) in a private Python environment
-# inside the build folder. With `fuzz`, also a C++ compiler, which libFuzzer is built with; with `all`, that, Chromium,
-# Node and Schemathesis, for the tests with those. With `deploy`, what scripts/lint_deploy.sh asks. Says what it does; does nothing, fast, where all is there.
+# inside the build folder. With `fuzz`, also a C++ compiler, which libFuzzer is built with; with `h2load`, that client and
+# openssl; with `all`, these, Chromium, Node and Schemathesis, for the tests with those. With `deploy`, what
+# scripts/lint_deploy.sh asks. Says what it does; does nothing, fast, where all is there.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -74,6 +75,14 @@ fuzz_tools() {
     have c++ || have g++ || apt_install g++
 }
 
+# A client of HTTP/2 that isn't ours, and what makes the certificate that it sees.
+h2load_tools() {
+    local missing=()
+    have h2load || missing+=(nghttp2-client)
+    have openssl || missing+=(openssl)
+    if [ "${#missing[@]}" -gt 0 ]; then apt_install "${missing[@]}"; fi
+}
+
 # What only `make test-all` needs: a browser, under any of the names that the tests look for, and Node.
 all_tools() {
     have chromium || have chromium-browser || have google-chrome || apt_install chromium
@@ -84,6 +93,7 @@ all_tools() {
             die "pip could not install $schemathesis; it needs a reachable package index"
     fi
     fuzz_tools
+    h2load_tools
 }
 
 # What `make lint-deploy` needs.
@@ -101,13 +111,14 @@ deploy_tools() {
 }
 
 case ${1:-} in
-    '' | fuzz | deploy | all) ;;
-    *) die "unknown argument: $1   (usage: scripts/setup.sh [fuzz | deploy | all])" ;;
+    '' | fuzz | h2load | deploy | all) ;;
+    *) die "unknown argument: $1   (usage: scripts/setup.sh [fuzz | h2load | deploy | all])" ;;
 esac
 system_tools
 python_tools
 case ${1:-} in
     fuzz) fuzz_tools ;;
+    h2load) h2load_tools ;;
     deploy) deploy_tools ;;
     all) all_tools ;;
 esac

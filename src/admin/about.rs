@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
 
+use super::listener::ListenerSummary;
 use super::status::date;
 use crate::config::settings::Settings;
 use crate::telemetry::ReloadResult;
@@ -104,12 +105,6 @@ pub(super) struct Configuration {
 }
 
 #[derive(Clone, Debug, Serialize)]
-struct ListenerSummary {
-    address: String,
-    tls: bool,
-}
-
-#[derive(Clone, Debug, Serialize)]
 struct UpstreamSummary {
     name: String,
     protocol: &'static str,
@@ -140,9 +135,7 @@ impl Configuration {
             file: file.display().to_string(),
             loaded: date(SystemTime::now()),
             fingerprint: settings.fingerprint.clone(),
-            listeners: listeners
-                .map(|l| ListenerSummary { address: l.address.to_string(), tls: l.tls.is_some() })
-                .collect(),
+            listeners: listeners.map(ListenerSummary::new).collect(),
             routes: settings.routes.len(),
             upstreams: upstreams.collect(),
         }

@@ -6,6 +6,7 @@
 mod about;
 mod apps;
 pub mod http;
+mod listener;
 mod live;
 mod negotiation;
 mod page;

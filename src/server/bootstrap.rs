@@ -70,7 +70,8 @@ pub fn run(settings: &Settings, config_file: &Path, upgrade_socket: Option<&Path
     let addresses = preflight::take(settings, inherited, &parts.sockets)?;
     let predecessor = addresses.predecessor;
     let fresh = predecessor.is_none();
-    let (gate, opening) = handover::gate(predecessor, settings.server.pid_file.clone(), &parts.upgrade);
+    let seen = handover::Seen { upgrade: Arc::clone(&parts.upgrade), metrics: Arc::clone(&parts.metrics) };
+    let (gate, opening) = handover::gate(predecessor, settings.server.pid_file.clone(), seen);
     let signals =
         signals.follow(plan(settings, config_file, &parts, (ending, renewals)), parts.stages.parting.clone())?;
     let mut server = Server::new_with_opt_and_conf(None, server_conf(settings));

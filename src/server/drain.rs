@@ -18,6 +18,9 @@ use crate::listener::limits::ConnectionLimits;
 const LOOK: Duration = Duration::from_millis(50);
 /// After a handover, a connection that was just accepted may still be in its TLS handshake, and not be counted yet.
 const QUIET: Duration = Duration::from_secs(1);
+/// Once no request is under way, connections have so long to end: an answer may still be on its way out, and a stream of
+/// HTTP/2, begun before its client was told to go, on its way in.
+const PARTING: Duration = Duration::from_secs(1);
 
 /// What stopping takes.
 pub struct Drain {
@@ -95,16 +98,21 @@ impl Drain {
         let _ = timeout(self.lasts, quiet).await;
     }
 
-    /// Closes the listeners and waits for what is in flight, for streams last.
+    /// Closes the listeners and waits for what is in flight and the ends of connections, for streams last.
     pub(super) async fn finish(&self) {
         self.notifier.stopping();
         self.ending.close();
         let start = Instant::now();
+        let mut last_request = start;
         loop {
             sleep(LOOK).await;
             let (requests, streams) = self.in_flight();
+            if requests > 0 {
+                last_request = Instant::now();
+            }
+            let parting = self.connections.open() > 0 && last_request.elapsed() < PARTING;
             let profiles = self.flags.profiles.load(Ordering::Acquire);
-            let work = requests > 0 || profiles || self.apps.phase() != Phase::Stopped;
+            let work = requests > 0 || parting || profiles || self.apps.phase() != Phase::Stopped;
             if self.finish.over(start.elapsed(), work, streams > 0) {
                 return;
             }

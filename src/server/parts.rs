@@ -134,6 +134,7 @@ pub(super) fn plan(
         sockets: parts.sockets.clone(),
         flags: parts.flags.clone(),
         upgrade: Arc::clone(&parts.upgrade),
+        metrics: Arc::clone(&parts.metrics),
         pending: None,
     };
     let reloader = Reloader {

@@ -14,6 +14,7 @@ use super::families::Families;
 use super::limited::{Limit, Limited};
 use super::reload_result::ReloadResult;
 use super::requests::Requests;
+use super::upgrade_result::UpgradeResult;
 use super::upstreams::{Outcome, Upstreams};
 use crate::reason::Reason;
 
@@ -49,6 +50,9 @@ impl Metrics {
         for result in ReloadResult::ALL {
             families.config_reloads.with_label_values(&[result.as_str()]);
         }
+        for result in UpgradeResult::ALL {
+            families.upgrades.with_label_values(&[result.as_str()]);
+        }
         let _ = families.profiles_requests.with_label_values(&["list", "200"]);
         Ok(Arc::new(Self::bind(Arc::new(families), routes, upstreams)))
     }
@@ -64,6 +68,11 @@ impl Metrics {
     /// A reload of the configuration was asked for.
     pub fn config_reloaded(&self, result: ReloadResult) {
         self.families.config_reloads.with_label_values(&[result.as_str()]).inc();
+    }
+
+    /// An upgrade is over, for this process.
+    pub fn upgraded(&self, result: UpgradeResult) {
+        self.families.upgrades.with_label_values(&[result.as_str()]).inc();
     }
 
     fn bind(families: Arc<Families>, routes: &[&str], upstreams: &[(&str, Vec<&str>)]) -> Self {

@@ -17,6 +17,7 @@ mod pages;
 mod reload_result;
 mod requests;
 mod totals;
+mod upgrade_result;
 mod upstreams;
 
 pub use access_log::AccessLog;
@@ -27,4 +28,5 @@ pub use line::Entry;
 pub use metrics::Metrics;
 pub use reload_result::ReloadResult;
 pub use totals::Totals;
+pub use upgrade_result::UpgradeResult;
 pub use upstreams::Outcome;

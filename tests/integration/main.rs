@@ -33,6 +33,7 @@ mod lifecycle;
 mod proxy_protocol;
 mod rate_limits;
 mod reload;
+mod resolver;
 mod service_manager;
 mod slow_clients;
 mod status;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::gateway::{Gateway, gateway, to_peers};
 use crate::support::upstream::{Behaviour, Upstream};
-use crate::support::{APP, poll, ports, tokens};
+use crate::support::{APP, floods, poll, ports, tokens};
 
 async fn peer(gateway: &Gateway, index: usize) -> Value {
     gateway.status().await["upstreams"][0]["peers"][index].clone()
@@ -119,4 +119,14 @@ async fn draining_is_a_verdict_of_its_own() {
     assert_eq!(gateway.status().await["verdict"], "ready");
     gateway.signal(Signal::SIGTERM);
     poll::until_true("draining", async || gateway.status().await["verdict"] == "draining").await;
+}
+
+#[tokio::test]
+async fn what_is_spoken_on_each_listener_is_shown() {
+    let upstream = Upstream::start().await;
+    let (builder, _) = floods::over_http2(gateway(&upstream).set("/listeners/0/h2c", json!(true)));
+    let shown = builder.start().await.status().await["configuration"]["listeners"].clone();
+    let of = |index: usize| ["tls", "http2", "h2c", "proxy_protocol"].map(|option| shown[index][option].clone());
+    assert_eq!(of(0), [false, false, true, false].map(Value::from), "{shown}");
+    assert_eq!(of(1), [true, true, false, false].map(Value::from), "{shown}");
 }

@@ -7,6 +7,7 @@
 pub mod apps_file;
 pub mod client;
 pub mod config;
+pub mod dns;
 pub mod feed;
 pub mod floods;
 pub mod flow;

@@ -47,6 +47,8 @@ pub struct Families {
     pub access_log_dropped: IntCounter,
     /// `rtms_config_reloads_total{result}`
     pub config_reloads: IntCounterVec,
+    /// `rtms_upgrades_total{result}`
+    pub upgrades: IntCounterVec,
 }
 
 impl Families {
@@ -71,6 +73,8 @@ impl Families {
         )?;
         let reloads = "Reloads of the configuration that were asked for, by what came of them.";
         let config_reloads = r.counters("rtms_config_reloads_total", reloads, &["result"])?;
+        let upgrades = "Upgrades that this process had a part in, by what came of them.";
+        let upgrades = r.counters("rtms_upgrades_total", upgrades, &["result"])?;
         Ok(Self {
             registry: r.registry,
             names: r.names,
@@ -82,6 +86,7 @@ impl Families {
             profiles_requests,
             access_log_dropped,
             config_reloads,
+            upgrades,
         })
     }
 }

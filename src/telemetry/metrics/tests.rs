@@ -52,6 +52,7 @@ const FAMILIES: &[&str] = &[
     "rtms_request_duration_seconds",
     "rtms_requests_total",
     "rtms_token_suspect_exp_total",
+    "rtms_upgrades_total",
     "rtms_upstream_duration_seconds",
     "rtms_upstream_peer_healthy",
     "rtms_upstream_requests_total",
