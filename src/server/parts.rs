@@ -54,6 +54,7 @@ pub(super) fn build(
 ) -> Result<(Parts, Watcher, mpsc::Receiver<Renewal>), StartError> {
     let (routes, upstreams) = labels(settings);
     let metrics = Metrics::new(&routes, &upstreams).map_err(|e| StartError::Process(e.to_string()))?;
+    metrics.started(settings.server.threads);
     let clusters: Vec<Arc<Cluster>> = (1u64..)
         .zip(&settings.upstreams)
         .map(|(group, upstream)| Cluster::new(upstream, group).map(Arc::new))

@@ -12,7 +12,6 @@ use prometheus::{IntCounter, TextEncoder};
 use super::connections::ListenerSeries;
 use super::families::Families;
 use super::limited::{Limit, Limited};
-use super::reload_result::ReloadResult;
 use super::requests::Requests;
 use super::upstreams::{Outcome, Upstreams};
 use crate::reason::Reason;
@@ -46,9 +45,6 @@ impl Metrics {
     pub fn new(routes: &[&str], upstreams: &[(&str, Vec<&str>)]) -> prometheus::Result<Arc<Self>> {
         let families = Families::register()?;
         super::feed::start_at_zero(&families.apps);
-        for result in ReloadResult::ALL {
-            families.config_reloads.with_label_values(&[result.as_str()]);
-        }
         let _ = families.profiles_requests.with_label_values(&["list", "200"]);
         Ok(Arc::new(Self::bind(Arc::new(families), routes, upstreams)))
     }
@@ -59,11 +55,6 @@ impl Metrics {
     pub fn rebound(&self, routes: &[&str], upstreams: &[(&str, Vec<&str>)]) -> Arc<Self> {
         self.families.upstreams.healthy.reset();
         Arc::new(Self::bind(Arc::clone(&self.families), routes, upstreams))
-    }
-
-    /// A reload of the configuration was asked for.
-    pub fn config_reloaded(&self, result: ReloadResult) {
-        self.families.config_reloads.with_label_values(&[result.as_str()]).inc();
     }
 
     fn bind(families: Arc<Families>, routes: &[&str], upstreams: &[(&str, Vec<&str>)]) -> Self {
@@ -118,6 +109,11 @@ impl Metrics {
         self.upstreams.attempted(upstream, peer, outcome, elapsed);
     }
 
+    /// A request is sent on a connection; `reused`: one that was kept from a request before.
+    pub fn upstream_connected(&self, upstream: usize, reused: bool) {
+        self.upstreams.connected(upstream, reused);
+    }
+
     /// An attempt to forward a request is repeated.
     pub fn retried(&self, upstream: usize) {
         self.upstreams.retried(upstream);
@@ -147,7 +143,7 @@ impl Metrics {
     /// The counter for [`AccessLog::open`](super::AccessLog::open).
     #[must_use]
     pub fn access_log_dropped(&self) -> IntCounter {
-        self.families.access_log_dropped.clone()
+        self.families.process.access_log_dropped.clone()
     }
 
     /// Everything in Prometheus' text format, see [`CONTENT_TYPE`].

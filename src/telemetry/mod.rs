@@ -14,15 +14,17 @@ pub mod log;
 pub mod metrics;
 #[cfg(test)]
 mod pages;
+mod process;
 mod reload_result;
 mod requests;
 mod upstreams;
 
 pub use access_log::AccessLog;
 pub use certificates::CertificateReload;
-pub use connections::{ListenerSeries, Open, Refusal};
+pub use connections::{ListenerSeries, NoRequest, Open, Refusal};
 pub use limited::Limit;
 pub use line::Entry;
 pub use metrics::Metrics;
+pub use process::Runtimes;
 pub use reload_result::ReloadResult;
 pub use upstreams::Outcome;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::line::tests::entry;
-use super::{Limit, Metrics, Outcome, Refusal};
+use super::{Limit, Metrics, NoRequest, Outcome, Refusal};
 use crate::apps::feed::{Alarm, Change, ReloadCause};
 use crate::reason::Reason;
 use crate::telemetry::Entry;
@@ -128,9 +128,10 @@ fn every_outcome_limit_change_cause_alarm_and_refusal_is_explained() {
     assert_eq!(listed("outcome"), words(Outcome::ALL, Outcome::as_str));
     assert_eq!(listed("limit"), words(&Limit::ALL, Limit::as_str));
     assert_eq!(listed("kind"), words(Change::ALL, Change::as_str));
-    assert_eq!(listed("cause"), words(ReloadCause::ALL, ReloadCause::as_str));
+    assert_eq!(listed("cause | why everything was read"), words(ReloadCause::ALL, ReloadCause::as_str));
     assert_eq!(listed("alarm"), words(Alarm::ALL, Alarm::as_str));
     assert_eq!(listed("refusal"), words(Refusal::ALL, Refusal::as_str));
+    assert_eq!(listed("cause | what the connection ended with"), words(NoRequest::ALL, NoRequest::as_str));
 }
 
 #[test]
