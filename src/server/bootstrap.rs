@@ -216,7 +216,7 @@ fn admin_state(settings: &Settings, parts: &Parts, runtimes: &Arc<Runtimes>) -> 
         metrics: Arc::clone(&parts.metrics),
         feed: parts.feed.status(),
         tell: Arc::new(move || {
-            current.load().tell_peers();
+            current.load().tell();
             metrics.observe_runtimes(&runtimes);
         }),
         ready: Arc::new(move || readiness.check()),

@@ -6,25 +6,32 @@
 pub mod access_log;
 mod certificates;
 mod connections;
+mod entry;
 mod families;
 mod feed;
+pub mod format;
 mod limited;
 mod line;
 pub mod log;
 pub mod metrics;
 #[cfg(test)]
 mod pages;
+mod per_app;
 mod process;
 mod reload_result;
 mod requests;
 mod upstreams;
+mod user;
 
 pub use access_log::AccessLog;
 pub use certificates::CertificateReload;
 pub use connections::{ListenerSeries, NoRequest, Open, Refusal};
+pub use entry::{Entry, Field};
+pub use format::Format;
 pub use limited::Limit;
-pub use line::Entry;
+
 pub use metrics::Metrics;
 pub use process::Runtimes;
 pub use reload_result::ReloadResult;
 pub use upstreams::Outcome;
+pub use user::{ShownUser, UserKey};

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::line::tests::entry;
-use super::{Limit, Metrics, NoRequest, Outcome, Refusal};
+use super::line::tests::{entry, json};
+use super::{Field, Limit, Metrics, NoRequest, Outcome, Refusal, ShownUser};
 use crate::apps::feed::{Alarm, Change, ReloadCause};
 use crate::reason::Reason;
 use crate::telemetry::Entry;
@@ -140,17 +140,23 @@ fn the_log_fields_are_explained_in_their_order() {
         upstream: Some("rtms"),
         peer: Some("10.0.0.1:80"),
         attempts: 1,
+        answered_after: Some(std::time::Duration::ZERO),
+        trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736"),
+        user: Some("u1"),
+        previous_key: Some(false),
         reason: Some(Reason::Internal),
         limit: Some(Limit::ConcurrentRequests),
         ..entry()
     };
-    let line = String::from_utf8(full.line()).unwrap();
+    let line = String::from_utf8(json(ShownUser::Plain).line(&full)).unwrap();
     let written: Vec<_> =
         line.split(",\"").filter_map(|f| f.trim_start_matches(['{', '"']).split('"').next()).collect();
     let page = observability();
     let section = page.split_once("## Access log").unwrap().1.split_once("\n## ").unwrap().0;
     let explained: Vec<_> = section.lines().filter_map(|l| l.strip_prefix("| `")?.split('`').next()).collect();
-    assert_eq!(explained, written);
+    let known: Vec<_> = Field::ALL.iter().map(|field| field.as_str()).collect();
+    assert_eq!(explained, known);
+    assert!(known.starts_with(&written), "{written:?}");
 }
 
 #[test]

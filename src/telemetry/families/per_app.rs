@@ -22,4 +22,10 @@ impl PerAppFamilies {
             rejections: r.counters("rtms_app_rejections_total", rejections, &["app", "reason"])?,
         })
     }
+
+    /// Forgets all series.
+    pub fn reset(&self) {
+        self.requests.reset();
+        self.rejections.reset();
+    }
 }

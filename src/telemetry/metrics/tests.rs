@@ -74,9 +74,16 @@ fn the_families_are_those_that_users_rely_on() {
     assert_eq!(metrics.names().collect::<BTreeSet<_>>(), FAMILIES.iter().copied().collect());
     // A first scrape shows all of them, so that a query on a quiet gateway finds something.
     let _ = metrics.listener("0.0.0.0:8080");
+    let counted = settings::PerApp { apps: settings::CountedApps::All, max: 1 };
+    let with_apps = metrics.rebound(&[], &[("rtms", vec![])], counted);
+    with_apps.take_over(&metrics);
+    let apps = crate::apps::Apps::new(crate::apps::SecretEncoding::Raw).published();
+    with_apps.app("nobody", Some(Reason::TokenMissing), &apps);
+    assert!(value(&metrics, r#"rtms_app_requests_total{app="other"}"#) == Some(0.0));
     metrics.certificate_expires("listeners[0]", Some(1_800_000_000));
     let text = text(&metrics);
-    for name in metrics.names() {
+    // That of apps that were rejected has a sample with the first of them.
+    for name in metrics.names().filter(|name| *name != "rtms_app_rejections_total") {
         assert!(text.contains(&format!("# TYPE {name} ")), "{name}");
     }
     if cfg!(target_os = "linux") {
