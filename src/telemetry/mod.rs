@@ -29,7 +29,6 @@ pub use connections::{ListenerSeries, NoRequest, Open, Refusal};
 pub use entry::{Entry, Field};
 pub use format::Format;
 pub use limited::Limit;
-
 pub use metrics::Metrics;
 pub use process::Runtimes;
 pub use reload_result::ReloadResult;
