@@ -49,7 +49,7 @@ pub struct AccessLog {
     /// Whether lines tell the user of a verified token.
     user: User,
     /// What users are hashed with, 16 bytes or more: the same hashes in every gateway that has it, today and tomorrow.
-    /// Absent: a key of the process's own, so that nobody can tell users of one process from those of another. Example:
+    /// Absent: a key of the process's own: hashes differ between processes, and after a restart. Example:
     /// `${USER_HASH_KEY}`, set to what `openssl rand -base64 32` prints.
     user_hash_key: Option<String>,
 }

@@ -63,21 +63,16 @@ fn pieces(text: &str) -> Result<Format, Fault> {
     let (mut pieces, mut literal, mut quoted) = (Vec::new(), String::new(), false);
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
-        let after = rest.get(c.len_utf8()..).unwrap_or_default();
-        rest = after;
+        rest = rest.get(c.len_utf8()..).unwrap_or_default();
         match c {
-            '{' | '}' if after.starts_with(c) => {
+            '{' | '}' if rest.starts_with(c) => {
                 literal.push(c);
-                rest = after.get(1..).unwrap_or_default();
+                rest = rest.get(1..).unwrap_or_default();
             }
             '}' => return Err(Fault::Unbalanced),
             '{' => {
-                let (name, after) = after.split_once('}').ok_or(Fault::Unbalanced)?;
-                if name.contains('{') {
-                    return Err(Fault::Unbalanced);
-                }
-                let field = Field::ALL.iter().find(|field| field.as_str() == name);
-                let field = *field.ok_or_else(|| Fault::Unknown(name.to_owned()))?;
+                let (name, after) = rest.split_once('}').ok_or(Fault::Unbalanced)?;
+                let field = field(name)?;
                 if !literal.is_empty() {
                     pieces.push(Piece::Literal(std::mem::take(&mut literal)));
                 }
@@ -97,6 +92,15 @@ fn pieces(text: &str) -> Result<Format, Fault> {
         pieces.push(Piece::Literal(literal));
     }
     Ok(Format::Text(pieces))
+}
+
+/// What stands between two braces.
+fn field(name: &str) -> Result<Field, Fault> {
+    if name.contains('{') {
+        return Err(Fault::Unbalanced);
+    }
+    let known = Field::ALL.iter().find(|field| field.as_str() == name);
+    known.copied().ok_or_else(|| Fault::Unknown(name.to_owned()))
 }
 
 #[cfg(test)]
