@@ -33,8 +33,8 @@ pub struct AdminState {
     pub metrics: Arc<Metrics>,
     /// How the apps are kept current.
     pub feed: Arc<Status>,
-    /// The upstreams, in the order of the metrics.
-    pub tell_peers: Arc<dyn Fn() + Send + Sync>,
+    /// Has the metrics told what stands without an event: peers, runtimes, who the busiest apps are.
+    pub tell: Arc<dyn Fn() + Send + Sync>,
     /// Answers `/readyz`.
     pub ready: Readiness,
     /// The configuration in force, for `/status`.
@@ -79,7 +79,7 @@ async fn readyz(State(state): State<AdminState>) -> Response {
 
 async fn scrape(State(state): State<AdminState>) -> Response {
     state.metrics.observe(&state.feed, state.about.load().max_staleness);
-    (state.tell_peers)();
+    (state.tell)();
     answer(StatusCode::OK, metrics::CONTENT_TYPE, state.metrics.render())
 }
 

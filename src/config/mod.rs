@@ -83,7 +83,7 @@ pub struct Config {
     limits: limits::Limits,
     /// Which pages of other origins may read the gateway's own answers. Absent: off.
     cors: Option<cors::Cors>,
-    /// What is logged.
+    /// What is told about requests.
     telemetry: telemetry::Telemetry,
     /// The process.
     server: server::Server,

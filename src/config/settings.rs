@@ -4,6 +4,7 @@
 //! indices. A value of these types can be put in force without another question.
 
 mod differences;
+mod telemetry;
 mod upstream;
 
 use std::net::SocketAddr;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use self::differences::FIXED;
+pub use self::telemetry::{AccessLog, CountedApps, PerApp, Telemetry};
 pub use self::upstream::{Balance, ClientIdentity, Ejection, HealthCheck, Peer, Timeouts, Upstream, UpstreamTls};
 use crate::apps::feed::CacheKey;
 use crate::auth::binding::Vouch;
@@ -44,7 +46,7 @@ pub struct Settings {
     pub limits: Limits,
     /// Who may read the gateway's own answers from a page of another origin; `None`: nobody.
     pub cors: Option<Cors>,
-    /// What is logged.
+    /// What the gateway tells about requests.
     pub telemetry: Telemetry,
     /// The process.
     pub server: Server,
@@ -253,22 +255,6 @@ pub enum Cors {
     Any,
     /// These, byte for byte.
     Only(Vec<String>),
-}
-
-/// What is logged.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Telemetry {
-    /// The access log.
-    pub access_log: AccessLog,
-}
-
-/// The access log: one JSON line a request.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AccessLog {
-    /// A file; `None`: standard output.
-    pub path: Option<PathBuf>,
-    /// Share of requests that are logged, 0 to 1.
-    pub sample: f64,
 }
 
 /// The process.

@@ -127,12 +127,12 @@ impl State {
         let route = self.routes.get(found.route).ok_or(Reason::Internal)?;
         ctx.route = Some(found.route);
         ctx.upstream = route.upstream;
+        ctx.app = route.app.and_then(|app| found.captures.get(&target.path, app)).map(Into::into);
         self.refuse_lenient_reading(&target.path, route)?;
         if asked.is_some() {
             return Ok(Step::Forward);
         }
         let Some(rule) = &route.rule else { return Ok(Step::Forward) };
-        ctx.app = found.captures.get(&target.path, rule.app).map(Into::into);
         if self.staleness.refuses() {
             return Err(Reason::AppsStale);
         }
@@ -154,6 +154,7 @@ impl State {
         SCRATCH.with_borrow_mut(|scratch| {
             let judgement = decision::judge(rule, head, &self.apps.load(), now(), scratch);
             if let Some(key) = judgement.key {
+                ctx.previous_key = Some(key == KeyUsed::Previous);
                 self.metrics.key_matched(key == KeyUsed::Previous);
             }
             let verified = match judgement.verdict? {

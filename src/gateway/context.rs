@@ -37,6 +37,8 @@ pub struct Context {
     pub app: Option<Box<str>>,
     /// For whom its verified token speaks; `None`: no token was verified.
     pub identity: Option<Identity>,
+    /// Whether its token was signed with the previous secret; `None`: with none that is known.
+    pub previous_key: Option<bool>,
     /// How long judging took, waiting for the body excluded.
     pub judged: Option<Duration>,
     /// The body's bound.
@@ -45,6 +47,10 @@ pub struct Context {
     pub upstream: usize,
     /// The attempt under way.
     pub attempt: Option<Attempt>,
+    /// When the first one began.
+    pub forwarded: Option<Instant>,
+    /// How long after that the upstream's answer began.
+    pub answered_after: Option<Duration>,
     /// The peer of the last attempt that ended.
     pub last_peer: Option<usize>,
     /// Whether the attempt's connection was a kept one that its peer may close at any time.
@@ -110,10 +116,13 @@ impl Context {
             retry_after: None,
             app: None,
             identity: None,
+            previous_key: None,
             judged: None,
             body_limit: None,
             upstream: 0,
             attempt: None,
+            forwarded: None,
+            answered_after: None,
             last_peer: None,
             reused: false,
             gateway_error: false,

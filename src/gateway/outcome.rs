@@ -12,6 +12,7 @@ use super::context::{Attempt, Context};
 use super::refusal;
 use super::state::State;
 use crate::reason::Reason;
+use crate::request::trace_parent;
 use crate::telemetry::{Entry, Outcome};
 use crate::upstream::ejection::Sign;
 
@@ -126,7 +127,9 @@ impl State {
         // A retry sends the body again, from the start.
         ctx.bytes_in = 0;
         (ctx.reused, ctx.gateway_error) = (false, false);
-        ctx.attempt = Some(Attempt { peer: choice.index, started: Instant::now(), carried: choice.carried });
+        let started = Instant::now();
+        ctx.forwarded.get_or_insert(started);
+        ctx.attempt = Some(Attempt { peer: choice.index, started, carried: choice.carried });
         Ok(choice.target)
     }
 
@@ -202,9 +205,14 @@ impl State {
         if let Some(limit) = ctx.limit {
             self.metrics.limited(limit);
         }
+        if let Some(app) = &ctx.app {
+            self.metrics.app(app, ctx.reason, &self.apps);
+        }
         // Last: whoever sees the request counted finds everything else about it counted too.
         self.metrics.request(ctx.route, &session.req_header().method, status, elapsed);
-        self.log(session, ctx, status, elapsed);
+        if self.access_log.picks(ctx.reason.is_some()) {
+            self.log(session, ctx, status, elapsed);
+        }
     }
 
     fn log(&self, session: &Session, ctx: &Context, status: u16, duration: Duration) {
@@ -214,6 +222,7 @@ impl State {
         self.access_log.write(&Entry {
             time: ctx.time,
             request_id: ctx.request_id(session).to_str().unwrap_or_default(),
+            trace_id: trace_parent::trace_id(&request.headers),
             client: session.client_addr().and_then(|a| a.as_inet()).copied(),
             method: request.method.as_str(),
             path: path_only(request.raw_path()),
@@ -223,11 +232,14 @@ impl State {
             reason: ctx.reason,
             limit: ctx.limit,
             app: ctx.app.as_deref(),
+            user: ctx.identity.as_ref().and_then(|identity| identity.user.as_deref()),
+            previous_key: ctx.previous_key,
             duration,
             auth: ctx.judged,
             upstream: cluster.map(|c| c.name.as_str()),
             peer: peer.map(|p| p.address.as_str()),
             attempts: ctx.attempts,
+            answered_after: ctx.answered_after,
             bytes_in: ctx.bytes_in,
             bytes_out: ctx.bytes_out,
         });

@@ -49,6 +49,8 @@ pub struct State {
 /// One route as requests use it; its index is the one in the table and the metrics.
 pub(super) struct RouteState {
     pub name: Box<str>,
+    /// Which of the template's names is `{appId}`.
+    pub app: Option<usize>,
     pub upstream: usize,
     /// How it judges; `None`: it forwards as it is.
     pub rule: Option<Rule>,
@@ -158,8 +160,9 @@ impl State {
         Ok(next)
     }
 
-    /// Tells the metrics which peers get requests.
-    pub fn tell_peers(&self) {
+    /// Tells the metrics which peers get requests, and lets them decide which apps have counters of their own.
+    pub fn tell(&self) {
+        self.metrics.settle_apps(&self.apps);
         for (upstream, cluster) in self.clusters.iter().enumerate() {
             for (index, peer) in cluster.peers().iter().enumerate() {
                 self.metrics.peer_healthy(upstream, index, peer.is_usable());
@@ -224,6 +227,7 @@ impl RouteState {
         };
         Ok(Self {
             name: route.name.as_str().into(),
+            app,
             upstream: route.upstream,
             rule,
             form: route.rejection,

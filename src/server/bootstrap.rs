@@ -42,6 +42,7 @@ use crate::listener::tls;
 use crate::profiles::rules::Rules;
 use crate::profiles::store::{FileStore, MongoStore, Store};
 use crate::profiles::{Access, Api, Running};
+use crate::telemetry::Runtimes;
 use crate::upstream::Cluster;
 
 /// Threads of the apps feed: one loads or applies while the other keeps the driver's connections alive.
@@ -78,8 +79,8 @@ pub fn run(settings: &Settings, config_file: &Path, upgrade_socket: Option<&Path
     let conf = Arc::clone(&server.configuration);
     server.bootstrap();
 
-    let gateway = gateway_service(settings, &parts, &conf)?;
-    let admin = admin_state(settings, &parts);
+    let (gateway, runtimes) = gateway_service(settings, &parts, &conf)?;
+    let admin = admin_state(settings, &parts, &runtimes);
     let profiles = settings.profiles.as_ref().zip(addresses.profiles);
     let profiles = profiles.map(|(p, socket)| profiles_service(settings, (p, socket), &gate, &parts));
     let feed = server.add_service(feed_service(parts.feed));
@@ -144,12 +145,13 @@ fn gateway_service(
     settings: &Settings,
     parts: &Parts,
     conf: &Arc<ServerConf>,
-) -> Result<listening::Service<Connections<HttpProxy<Gateway>>>, StartError> {
+) -> Result<(listening::Service<Connections<HttpProxy<Gateway>>>, Arc<Runtimes>), StartError> {
     let mut proxy = http_proxy(conf, Gateway::new(Arc::clone(&parts.current)));
     // The defaults of the plain constructor would lose Pingora's bounds.
     proxy.h2_options = Some(default_h2_options());
     let limits = Arc::clone(parts.current.load().connections());
     let endpoints = Endpoints::new(settings, &parts.metrics, Arc::clone(&parts.times), limits);
+    let runtimes = Arc::clone(endpoints.runtimes());
     let connections = Connections::new(proxy, Arc::clone(&endpoints), parts.stages.parting.clone());
     let mut service = listening::Service::new("gateway".to_owned(), connections);
     service.endpoints().set_pre_tls_callback(Arc::new(BeforeTls::new(endpoints)));
@@ -162,7 +164,7 @@ fn gateway_service(
             }
         });
     }
-    Ok(service)
+    Ok((service, runtimes))
 }
 
 fn feed_service(feed: Feed) -> GenBackgroundService<FeedService> {
@@ -215,14 +217,18 @@ fn profiles_service(
     service
 }
 
-fn admin_state(settings: &Settings, parts: &Parts) -> AdminState {
+fn admin_state(settings: &Settings, parts: &Parts, runtimes: &Arc<Runtimes>) -> AdminState {
     let reject_after = settings.apps.reject_when_stale.then_some(settings.apps.max_staleness);
     let readiness = Readiness::new(parts.flags.clone(), parts.feed.status(), reject_after);
     let (current, clusters) = (Arc::clone(&parts.current), Arc::clone(&parts.current));
+    let (metrics, runtimes) = (Arc::clone(&parts.metrics), Arc::clone(runtimes));
     AdminState {
         metrics: Arc::clone(&parts.metrics),
         feed: parts.feed.status(),
-        tell_peers: Arc::new(move || current.load().tell_peers()),
+        tell: Arc::new(move || {
+            current.load().tell();
+            metrics.observe_runtimes(&runtimes);
+        }),
         ready: Arc::new(move || readiness.check()),
         about: Arc::clone(&parts.about),
         certificates: Arc::clone(&parts.certificates),

@@ -55,7 +55,10 @@ pub(super) fn build(
     stages: Stages,
 ) -> Result<(Parts, Watcher, mpsc::Receiver<Renewal>), StartError> {
     let (routes, upstreams) = labels(settings);
-    let metrics = Metrics::new(&routes, &upstreams).map_err(|e| StartError::Process(e.to_string()))?;
+    let fresh = Metrics::new(&[], &[]).map_err(|e| StartError::Process(e.to_string()))?;
+    let metrics = fresh.rebound(&routes, &upstreams, settings.telemetry.per_app);
+    metrics.take_over(&fresh);
+    metrics.started(settings.server.threads);
     let clusters: Vec<Arc<Cluster>> = (1u64..)
         .zip(&settings.upstreams)
         .map(|(group, upstream)| Cluster::new(upstream, group).map(Arc::new))

@@ -140,7 +140,7 @@ impl Reloader {
         let before = self.current.load_full();
         let clusters = self.clusters(settings, before.clusters()).await?;
         let (routes, upstreams) = labels(settings);
-        let metrics = before.metrics().rebound(&routes, &upstreams);
+        let metrics = before.metrics().rebound(&routes, &upstreams, settings.telemetry.per_app);
         let access_log = self.access_log(settings, &before, &metrics)?;
         before.successor(settings, Fresh { clusters, metrics, access_log })
     }
@@ -208,6 +208,7 @@ impl Reloader {
             self.times.store(Arc::new(Times::new(limits.client_idle, limits.head_read_timeout)));
         }
         next.connections().set(limits);
+        next.metrics().take_over(self.current.load().metrics());
         let clusters = next.clusters().to_vec();
         self.current.store(Arc::new(next));
         self.clusters.send_replace(clusters);

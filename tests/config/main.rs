@@ -24,4 +24,5 @@ mod reference;
 mod routes_page;
 mod settings;
 mod shipped;
+mod telemetry;
 mod upstreams;

@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod access_log;
 mod app_rules;
 mod apps_cache;
 mod apps_from_file;
@@ -22,6 +23,7 @@ mod concurrency;
 mod connection_limits;
 mod connections;
 mod cors;
+mod counted;
 mod database_faults;
 mod ejection;
 mod feed;

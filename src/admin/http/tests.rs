@@ -39,7 +39,7 @@ impl Admin {
         let state = AdminState {
             metrics,
             feed: feed.status(),
-            tell_peers: Arc::new(|| ()),
+            tell: Arc::new(|| ()),
             ready: Arc::new(move || if asked.load(Ordering::SeqCst) { Ok(()) } else { Err(why.to_owned()) }),
             about: Arc::new(ArcSwap::from_pointee(About::new(&settings, &file))),
             certificates: Board::default(),
