@@ -36,6 +36,7 @@ pub mod server;
 pub mod settings;
 pub mod shape;
 pub mod telemetry;
+pub mod tracing;
 mod tree;
 pub mod upstreams;
 pub mod values;
@@ -82,7 +83,7 @@ pub struct Config {
     limits: limits::Limits,
     /// Which pages of other origins may read the gateway's own answers. Absent: off.
     cors: Option<cors::Cors>,
-    /// What is logged.
+    /// What is logged and traced.
     telemetry: telemetry::Telemetry,
     /// The process.
     server: server::Server,

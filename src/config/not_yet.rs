@@ -17,8 +17,7 @@ pub enum NotYet {
 }
 
 /// Everything that can't be used yet.
-pub const NOT_YET: &[NotYet] =
-    &[NotYet::Key("telemetry.tracing"), NotYet::Word("telemetry.access_log.format", &["json"])];
+pub const NOT_YET: &[NotYet] = &[NotYet::Word("telemetry.access_log.format", &["json"])];
 
 impl NotYet {
     /// Where it stands; `*` is any key.

@@ -4,6 +4,7 @@
 //! indices. A value of these types can be put in force without another question.
 
 mod differences;
+mod tracing;
 mod upstream;
 
 use std::net::SocketAddr;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use self::differences::FIXED;
+pub use self::tracing::Tracing;
 pub use self::upstream::{Balance, ClientIdentity, Ejection, HealthCheck, Peer, Timeouts, Upstream, UpstreamTls};
 use crate::apps::feed::CacheKey;
 use crate::auth::binding::Vouch;
@@ -41,7 +43,7 @@ pub struct Settings {
     pub limits: Limits,
     /// Who may read the gateway's own answers from a page of another origin; `None`: nobody.
     pub cors: Option<Cors>,
-    /// What is logged.
+    /// What is logged and traced.
     pub telemetry: Telemetry,
     /// The process.
     pub server: Server,
@@ -252,11 +254,13 @@ pub enum Cors {
     Only(Vec<String>),
 }
 
-/// What is logged.
+/// What is logged and traced.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Telemetry {
     /// The access log.
     pub access_log: AccessLog,
+    /// Traces; `None`: none are made.
+    pub tracing: Option<Tracing>,
 }
 
 /// The access log: one JSON line a request.

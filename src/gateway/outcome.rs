@@ -123,6 +123,9 @@ impl State {
             return Err(refusal(Reason::NoHealthyPeer));
         };
         ctx.attempts += 1;
+        if let Some(trace) = &mut ctx.trace {
+            trace.next_attempt();
+        }
         // A retry sends the body again, from the start.
         ctx.bytes_in = 0;
         (ctx.reused, ctx.gateway_error) = (false, false);
@@ -171,6 +174,9 @@ impl State {
     fn end_attempt(&self, ctx: &mut Context, outcome: Option<Outcome>) {
         if let Some(attempt) = ctx.attempt.take() {
             ctx.last_peer = Some(attempt.peer);
+            if let Some(trace) = &mut ctx.trace {
+                trace.attempt_ended(attempt.peer, attempt.started, outcome);
+            }
             if let Some(outcome) = outcome {
                 self.metrics.upstream(ctx.upstream, attempt.peer, outcome, attempt.started.elapsed());
                 if let Some(cluster) = self.clusters.get(ctx.upstream) {
@@ -205,6 +211,7 @@ impl State {
         // Last: whoever sees the request counted finds everything else about it counted too.
         self.metrics.request(ctx.route, &session.req_header().method, status, elapsed);
         self.log(session, ctx, status, elapsed);
+        self.record(session, ctx, status, elapsed);
     }
 
     fn log(&self, session: &Session, ctx: &Context, status: u16, duration: Duration) {
@@ -257,5 +264,15 @@ const fn protocol(version: http::Version) -> &'static str {
         http::Version::HTTP_10 => "HTTP/1.0",
         http::Version::HTTP_09 => "HTTP/0.9",
         _ => "HTTP/1.1",
+    }
+}
+
+/// As `network.protocol.version` spells it.
+pub(super) const fn version(version: http::Version) -> &'static str {
+    match version {
+        http::Version::HTTP_2 => "2",
+        http::Version::HTTP_10 => "1.0",
+        http::Version::HTTP_09 => "0.9",
+        _ => "1.1",
     }
 }

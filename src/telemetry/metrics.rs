@@ -14,6 +14,7 @@ use super::families::Families;
 use super::limited::{Limit, Limited};
 use super::reload_result::ReloadResult;
 use super::requests::Requests;
+use super::trace::SpanCounts;
 use super::upstreams::{Outcome, Upstreams};
 use crate::reason::Reason;
 
@@ -49,6 +50,8 @@ impl Metrics {
         for result in ReloadResult::ALL {
             families.config_reloads.with_label_values(&[result.as_str()]);
         }
+        // The series exist from the start.
+        let _ = SpanCounts::new(&families.spans);
         let _ = families.profiles_requests.with_label_values(&["list", "200"]);
         Ok(Arc::new(Self::bind(Arc::new(families), routes, upstreams)))
     }
@@ -148,6 +151,12 @@ impl Metrics {
     #[must_use]
     pub fn access_log_dropped(&self) -> IntCounter {
         self.families.access_log_dropped.clone()
+    }
+
+    /// The counters for [`Tracing::start`](super::Tracing::start).
+    #[must_use]
+    pub fn spans(&self) -> SpanCounts {
+        SpanCounts::new(&self.families.spans)
     }
 
     /// Everything in Prometheus' text format, see [`CONTENT_TYPE`].

@@ -1,4 +1,4 @@
-//! What the gateway tells about itself: metrics, the access log, the operational log.
+//! What the gateway tells about itself: metrics, the access log, traces, the operational log.
 //!
 //! Telemetry is told outcomes, it computes none. On the request path nothing here formats a label, searches a
 //! map or waits for a lock or a disk. No query string, token or secret passes through this room.
@@ -16,6 +16,7 @@ pub mod metrics;
 mod pages;
 mod reload_result;
 mod requests;
+pub mod trace;
 mod upstreams;
 
 pub use access_log::AccessLog;
@@ -25,4 +26,5 @@ pub use limited::Limit;
 pub use line::Entry;
 pub use metrics::Metrics;
 pub use reload_result::ReloadResult;
+pub use trace::Tracing;
 pub use upstreams::Outcome;

@@ -146,6 +146,7 @@ fn kind(schema: &Value) -> String {
     match types.iter().find(|t| **t != "null").copied().unwrap_or_default() {
         "array" if entry(schema)["properties"].is_object() => "list, see below".to_owned(),
         "array" => "list of strings".to_owned(),
+        "object" if schema["additionalProperties"]["type"] == "string" => "mapping of strings".to_owned(),
         "object" => "mapping, see below".to_owned(),
         "integer" => "whole number".to_owned(),
         other => other.to_owned(),

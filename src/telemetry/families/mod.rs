@@ -45,6 +45,8 @@ pub struct Families {
     pub profiles_requests: IntCounterVec,
     /// `rtms_access_log_dropped_total`
     pub access_log_dropped: IntCounter,
+    /// `rtms_spans_total{result}`
+    pub spans: IntCounterVec,
     /// `rtms_config_reloads_total{result}`
     pub config_reloads: IntCounterVec,
 }
@@ -69,6 +71,8 @@ impl Families {
             "rtms_access_log_dropped_total",
             "Access log lines given up because their output did not keep up or failed.",
         )?;
+        let spans = "Spans of traced requests, by what became of them.";
+        let spans = r.counters("rtms_spans_total", spans, &["result"])?;
         let reloads = "Reloads of the configuration that were asked for, by what came of them.";
         let config_reloads = r.counters("rtms_config_reloads_total", reloads, &["result"])?;
         Ok(Self {
@@ -81,6 +85,7 @@ impl Families {
             certificates,
             profiles_requests,
             access_log_dropped,
+            spans,
             config_reloads,
         })
     }
