@@ -17,7 +17,8 @@ use super::yaml_path::YamlPath;
 /// The longest time an export may take: what waits meanwhile is bounded, and dropped beyond that.
 const LONGEST_EXPORT: Duration = Duration::from_mins(1);
 /// Names that gRPC and HTTP set themselves.
-const TAKEN: [&str; 7] = ["content-type", "te", "host", "user-agent", "content-length", "connection", "transfer-encoding"];
+const TAKEN: [&str; 7] =
+    ["content-type", "te", "host", "user-agent", "content-length", "connection", "transfer-encoding"];
 
 /// Traces: spans of single requests, sent to an OpenTelemetry collector over OTLP/gRPC. Absent: off; `traceparent` and
 /// `tracestate` are passed on with and without.
@@ -94,7 +95,9 @@ fn endpoint(written: Option<&str>, at: &YamlPath, check: &mut Check) -> Option<U
     };
     let uri = url(text);
     if let Err(problem) = uri {
-        check.refuse(at, format!("{} {problem}", check.show(at, text)));
+        // What stands before an `@` may be a password.
+        let shown = if text.contains('@') { "the URL".to_owned() } else { check.show(at, text) };
+        check.refuse(at, format!("{shown} {problem}"));
     }
     uri.ok()
 }
@@ -107,11 +110,11 @@ fn url(text: &str) -> Result<Uri, &'static str> {
         return Err("has a scheme that can't be used; write `http://`, or `https://` for TLS");
     }
     let authority = authority.strip_suffix('/').unwrap_or(authority);
-    if authority.contains('/') {
-        return Err("has a path, which gRPC has no use for; write scheme, host and port alone");
-    }
     if authority.contains('@') {
         return Err("holds credentials; send them in `headers`");
+    }
+    if authority.contains('/') {
+        return Err("has a path, which gRPC has no use for; write scheme, host and port alone");
     }
     address::peer_host(authority).map_err(|_| FORM)?;
     format!("{scheme}://{authority}").parse().map_err(|_| FORM)
@@ -152,9 +155,21 @@ mod tests {
             assert_eq!(url(good).unwrap().to_string().trim_end_matches('/'), good.trim_end_matches('/'));
         }
         for bad in [
-            "", "127.0.0.1:4317", "otel", "http://otel", "http://:4317", "http://otel:0", "http://otel:4317/v1/traces",
-            "http://user:pw@otel:4317", "grpc://otel:4317", "HTTP://otel:4317", "http://otel:4317?x", "http:otel:4317",
-            "http://otel:4317#x", "http://o tel:4317", "unix:///run/otel.sock",
+            "",
+            "127.0.0.1:4317",
+            "otel",
+            "http://otel",
+            "http://:4317",
+            "http://otel:0",
+            "http://otel:4317/v1/traces",
+            "http://user:pw@otel:4317",
+            "grpc://otel:4317",
+            "HTTP://otel:4317",
+            "http://otel:4317?x",
+            "http:otel:4317",
+            "http://otel:4317#x",
+            "http://o tel:4317",
+            "unix:///run/otel.sock",
         ] {
             assert!(url(bad).is_err(), "{bad}");
         }

@@ -59,13 +59,8 @@ impl Trace {
     /// Joins the caller's trace, or begins one; `sampled` decides whether it is recorded.
     fn new(caller: Option<Traceparent>, sampled: impl Fn(TraceId) -> bool) -> Self {
         let id = caller.map_or_else(fresh, |caller| caller.trace);
-        let recorded = || Recorded {
-            span: random_span(),
-            judged: None,
-            body: None,
-            attempts: Vec::new(),
-            answered: None,
-        };
+        let recorded =
+            || Recorded { span: random_span(), judged: None, body: None, attempts: Vec::new(), answered: None };
         Self {
             id,
             parent: caller.map(|caller| caller.span),

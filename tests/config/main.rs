@@ -23,4 +23,5 @@ mod reference;
 mod routes_page;
 mod settings;
 mod shipped;
+mod tracing;
 mod upstreams;

@@ -75,12 +75,31 @@ fn ids_of_zeros_are_none() {
 #[test]
 fn parts_of_another_length_upper_case_and_other_signs_are_refused() {
     let cases = [
-        (0, "0"), (0, "000"), (0, "0A"), (0, ".0"), (0, "0."), (0, ""),
-        (1, "0af7651916cd43dd8448eb211c80319"), (1, "0af7651916cd43dd8448eb211c80319c0"),
-        (1, "0AF7651916CD43DD8448EB211C80319C"), (1, ".af7651916cd43dd8448eb211c80319c"),
-        (1, "+af7651916cd43dd8448eb211c80319c"), (1, "0af7651916cd43dd8448eb211c80319."), (1, ""),
-        (2, "b7ad6b716920333"), (2, "b7ad6b71692033311"), (2, "B7AD6B7169203331"), (2, ".7ad6b7169203331"), (2, ""),
-        (3, "0"), (3, "001"), (3, "0x"), (3, ".0"), (3, "0A"), (3, "-1"), (3, ""),
+        (0, "0"),
+        (0, "000"),
+        (0, "0A"),
+        (0, ".0"),
+        (0, "0."),
+        (0, ""),
+        (1, "0af7651916cd43dd8448eb211c80319"),
+        (1, "0af7651916cd43dd8448eb211c80319c0"),
+        (1, "0AF7651916CD43DD8448EB211C80319C"),
+        (1, ".af7651916cd43dd8448eb211c80319c"),
+        (1, "+af7651916cd43dd8448eb211c80319c"),
+        (1, "0af7651916cd43dd8448eb211c80319."),
+        (1, ""),
+        (2, "b7ad6b716920333"),
+        (2, "b7ad6b71692033311"),
+        (2, "B7AD6B7169203331"),
+        (2, ".7ad6b7169203331"),
+        (2, ""),
+        (3, "0"),
+        (3, "001"),
+        (3, "0x"),
+        (3, ".0"),
+        (3, "0A"),
+        (3, "-1"),
+        (3, ""),
     ];
     for (part, text) in cases {
         assert_eq!(parse(&with(part, text)), None, "{part} {text:?}");
@@ -113,8 +132,9 @@ proptest! {
         };
         let text = said.write();
         prop_assert_eq!(Traceparent::parse(&text), Some(said));
-        prop_assert_eq!(&text[3..35], said.trace.to_string().as_bytes());
-        prop_assert_eq!(&text[36..52], said.span.to_string().as_bytes());
+        let text = String::from_utf8(text.to_vec()).unwrap();
+        prop_assert_eq!(&text[3..35], said.trace.to_string());
+        prop_assert_eq!(&text[36..52], said.span.to_string());
     }
 
     #[test]
