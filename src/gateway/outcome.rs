@@ -211,7 +211,7 @@ impl State {
         // Last: whoever sees the request counted finds everything else about it counted too.
         self.metrics.request(ctx.route, &session.req_header().method, status, elapsed);
         self.log(session, ctx, status, elapsed);
-        self.record(session, ctx, status, elapsed);
+        self.record(session, ctx, (status, elapsed));
     }
 
     fn log(&self, session: &Session, ctx: &Context, status: u16, duration: Duration) {

@@ -4,7 +4,7 @@
 //! everybody could have every request recorded. The trace goes on either way, with a span of ours as the upstream's parent.
 
 use std::num::NonZeroU128;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::{HeaderName, HeaderValue};
 use pingora::Result;
@@ -146,18 +146,38 @@ impl State {
         }
     }
 
-    /// Hands a recorded request's spans over.
-    pub(super) fn record(&self, session: &Session, ctx: &mut Context, status: u16, duration: std::time::Duration) {
+    /// Hands a recorded request's spans over; `ended`: its status, and how long it took.
+    pub(super) fn record(&self, session: &Session, ctx: &mut Context, ended: (u16, Duration)) {
         let Some(tracing) = &self.tracing else { return };
         let Some(recorded) = ctx.trace.as_mut().and_then(|trace| trace.recorded.take()) else { return };
-        let Some(trace) = &ctx.trace else { return };
-        let head = session.req_header();
+        let Some(mut request) = self.traced(session, ctx, recorded.span, ended) else { return };
+        if tracing.names_clients() {
+            request.client = session.client_addr().and_then(|a| a.as_inet()).copied();
+        }
+        let mut spans = Spans::new(&request, 2 + recorded.attempts.len());
+        for (stage, part) in [(Stage::Judge, recorded.judged), (Stage::Body, recorded.body)] {
+            if let Some((time, reason)) = part {
+                spans.stage(&request, stage, time, reason);
+            }
+        }
+        self.record_attempts(&mut spans, &request, &recorded, ctx.upstream);
+        tracing.record(spans);
+    }
+
+    /// What is told of a request; `None`: it is in no trace.
+    fn traced<'a>(
+        &'a self,
+        session: &'a Session,
+        ctx: &'a Context,
+        span: SpanId,
+        (status, duration): (u16, Duration),
+    ) -> Option<Request<'a>> {
+        let (trace, head) = (ctx.trace.as_ref()?, session.req_header());
         let route = ctx.route.and_then(|r| self.routes.get(r));
-        let client = || session.client_addr().and_then(|a| a.as_inet()).copied();
-        let request = Request {
+        Some(Request {
             trace: trace.id,
             parent: trace.parent,
-            span: recorded.span,
+            span,
             began: (ctx.started, ctx.time),
             duration,
             method: &head.method,
@@ -169,17 +189,9 @@ impl State {
             limit: ctx.limit,
             app: ctx.app.as_deref(),
             id: ctx.request_id(session).to_str().unwrap_or_default(),
-            client: tracing.names_clients().then(client).flatten(),
+            client: None,
             bytes: (ctx.bytes_in, ctx.bytes_out),
-        };
-        let mut spans = Spans::new(&request, 2 + recorded.attempts.len());
-        for (stage, part) in [(Stage::Judge, recorded.judged), (Stage::Body, recorded.body)] {
-            if let Some((time, reason)) = part {
-                spans.stage(&request, stage, time, reason);
-            }
-        }
-        self.record_attempts(&mut spans, &request, &recorded, ctx.upstream);
-        tracing.record(spans);
+        })
     }
 
     fn record_attempts(&self, spans: &mut Spans, request: &Request<'_>, recorded: &Recorded, upstream: usize) {

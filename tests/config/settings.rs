@@ -12,7 +12,7 @@ use rtms_gateway::config::{self, not_yet};
 use rtms_gateway::limit::Rate;
 use serde_json::Value;
 
-use crate::files::{Folder, config, line, mistakes, no_env, repository};
+use crate::files::{Folder, config, mistakes, no_env, repository};
 
 fn load(yaml: &str) -> Settings {
     Folder::new().load(yaml).unwrap_or_else(|mistakes| panic!("{yaml}\n{mistakes}")).settings
@@ -45,6 +45,7 @@ fn the_documented_defaults_are_the_real_ones() {
                 "cache",
                 "cors",
                 "tls",
+                "tracing",
                 "client_auth",
                 "health_check",
                 "ejection",

@@ -1,6 +1,7 @@
 //! An OpenTelemetry collector: a real OTLP/gRPC server that keeps what it is sent.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -178,10 +179,10 @@ impl TraceService for Service {
             Manner::Hangs => std::future::pending().await,
         }
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.everything += &format!("{:?} {:?}", request.metadata().clone().into_headers(), request.get_ref());
+        let _ = write!(kept.everything, "{:?} {:?}", request.metadata().clone().into_headers(), request.get_ref());
         for (name, value) in request.metadata().clone().into_headers() {
             // The debug form of a sensitive value says nothing.
-            kept.everything += &format!(" {name:?}={:?}", value.as_bytes().escape_ascii().to_string());
+            let _ = write!(kept.everything, " {name}={}", value.as_bytes().escape_ascii());
         }
         for resource in request.into_inner().resource_spans {
             kept.resource = texts(&resource.resource.unwrap_or_default().attributes);
@@ -206,7 +207,10 @@ fn read(span: &Sent) -> Span {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn texts(attributes: &[KeyValue]) -> BTreeMap<String, String> {

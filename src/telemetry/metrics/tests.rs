@@ -51,6 +51,7 @@ const FAMILIES: &[&str] = &[
     "rtms_rejections_total",
     "rtms_request_duration_seconds",
     "rtms_requests_total",
+    "rtms_spans_total",
     "rtms_token_suspect_exp_total",
     "rtms_upstream_duration_seconds",
     "rtms_upstream_peer_healthy",

@@ -22,7 +22,7 @@ fn counts() -> SpanCounts {
     SpanCounts::new(&IntCounterVec::new(Opts::new("spans", "spans"), &["result"]).unwrap())
 }
 
-fn request<'a>(began: Instant, method: &'a Method) -> Request<'a> {
+fn request(began: Instant, method: &Method) -> Request<'_> {
     Request {
         trace: TRACE,
         parent: None,

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::collector::Collector;
 use super::{CALLER, TRACE, all, caller, good, told, traced};
+use crate::support::client::Request;
 use crate::support::gateway::gateway;
 use crate::support::poll;
 use crate::support::upstream::Upstream;
@@ -44,7 +45,7 @@ async fn a_malformed_or_doubled_traceparent_is_as_good_as_none() {
         vec![good_one.clone(), good_one.clone()],
     ];
     for lines in bad {
-        let request = lines.iter().fold(good("bad"), |request, line| request.header(line));
+        let request = lines.iter().cloned().fold(good("bad"), Request::header);
         gateway.ask(&request.header("tracestate: vendor=opaque")).await;
         let seen = upstream.only();
         let [trace, ..] = told(&seen);
@@ -64,7 +65,7 @@ async fn without_tracing_both_headers_pass_byte_for_byte() {
     for lines in
         [vec![caller("01")], vec!["traceparent: nonsense".to_owned()], vec![caller("00"), caller("01")], vec![]]
     {
-        let request = lines.iter().fold(good("off"), |request, line| request.header(line));
+        let request = lines.iter().cloned().fold(good("off"), Request::header);
         gateway.ask(&request.header("tracestate: a=1 ,b=2")).await;
         let seen = upstream.only();
         let sent: Vec<&str> = lines.iter().filter_map(|line| Some(line.split_once(": ")?.1)).collect();

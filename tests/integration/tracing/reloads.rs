@@ -1,5 +1,7 @@
 //! Traces are switched on, changed and off by a reload, and go on after an upgrade.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::collector::{Collector, Manner};
@@ -59,6 +61,22 @@ async fn a_reload_of_something_else_leaves_the_exporter_as_it_is() {
     let instance = collector.resource()["service.instance.id"].clone();
     collector.request("two").await;
     assert_eq!(collector.resource()["service.instance.id"], instance);
+}
+
+#[tokio::test]
+async fn a_new_process_that_takes_over_traces_on_and_the_old_one_sends_its_last_spans() {
+    let (upstream, collector) = (Upstream::start().await, Collector::start().await);
+    let builder = traced(&upstream, all(&collector)).set("/server/upgrade_socket", json!("upgrade.sock"));
+    let mut old = builder.set("/server/drain", json!("1s")).start().await;
+    old.ask(&good("old")).await;
+    let new = old.successor();
+    old.hand_over(&new).await;
+    assert_eq!(old.ends(Duration::from_secs(20)).await.code(), Some(0));
+    collector.request("old").await;
+    let before = collector.resource()["service.instance.id"].clone();
+    new.ask(&good("new")).await;
+    assert_eq!(collector.request("new").await.len(), 3);
+    assert_ne!(collector.resource()["service.instance.id"], before, "it is another instance");
 }
 
 #[tokio::test]
