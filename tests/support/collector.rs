@@ -182,7 +182,7 @@ impl TraceService for Service {
         let _ = write!(kept.everything, "{:?} {:?}", request.metadata().clone().into_headers(), request.get_ref());
         for (name, value) in request.metadata().clone().into_headers() {
             // The debug form of a sensitive value says nothing.
-            let _ = write!(kept.everything, " {name}={}", value.as_bytes().escape_ascii());
+            let _ = write!(kept.everything, " {name:?}={}", value.as_bytes().escape_ascii());
         }
         for resource in request.into_inner().resource_spans {
             kept.resource = texts(&resource.resource.unwrap_or_default().attributes);
