@@ -2,7 +2,7 @@
 //!
 //! Every section has a *twin*, a struct that looks like its YAML (one file each); [`settings`] is what comes out.
 //! The way there collects every mistake with its path instead of stopping at the first: duplicate keys, variables
-//! ([`expand`]), keys that aren't built yet ([`not_yet`]), unknown keys and wrong types ([`shape`]), and then what
+//! ([`expand`]), unknown keys and wrong types ([`shape`]), and then what
 //! each section knows about its values. Nothing is dialled; certificates and the apps file are read.
 
 use std::collections::BTreeMap;
@@ -28,7 +28,6 @@ pub mod list;
 pub mod listeners;
 pub mod mistakes;
 mod nearest;
-pub mod not_yet;
 mod pem;
 pub mod profiles;
 mod reader;
@@ -37,6 +36,7 @@ pub mod server;
 pub mod settings;
 pub mod shape;
 pub mod telemetry;
+pub mod tracing;
 mod tree;
 pub mod upstreams;
 pub mod values;
@@ -179,7 +179,6 @@ fn read(document: &mut Node, env: Env<'_>, check: &mut Check) -> Option<Settings
     }
     document.drop_duplicates(&YamlPath::default(), check);
     expand::expand(document, env, check);
-    not_yet::refuse(document, check);
     shape::read::<Config>(document, check)?.settle(env, check)
 }
 

@@ -5,6 +5,7 @@
 
 mod differences;
 mod telemetry;
+mod tracing;
 mod upstream;
 
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 pub use self::differences::FIXED;
 pub use self::telemetry::{AccessLog, CountedApps, PerApp, Telemetry};
+pub use self::tracing::Tracing;
 pub use self::upstream::{Balance, ClientIdentity, Ejection, HealthCheck, Peer, Timeouts, Upstream, UpstreamTls};
 use crate::apps::feed::CacheKey;
 use crate::auth::binding::Vouch;

@@ -8,6 +8,7 @@ use super::auth::words;
 use super::mistakes::Check;
 use super::nearest;
 use super::settings::{self, CountedApps};
+use super::tracing::Tracing;
 use super::yaml_path::YamlPath;
 use crate::telemetry::format::Fault;
 use crate::telemetry::{Field, Format, ShownUser, UserKey};
@@ -30,6 +31,9 @@ pub struct Telemetry {
     /// How many apps have counters of their own at most; all others are counted together as `other`. From 1 to 1000.
     /// Example: `20`.
     per_app_max: u64,
+    /// Traces: where the time of single requests went, for a collector that speaks OTLP. `traceparent` and `tracestate` are
+    /// passed on with and without. Absent: off.
+    tracing: Option<Tracing>,
 }
 
 /// The access log.
@@ -80,7 +84,7 @@ words! {
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Self { access_log: AccessLog::default(), per_app: PerApp::Off, per_app_max: 100 }
+        Self { access_log: AccessLog::default(), per_app: PerApp::Off, per_app_max: 100, tracing: None }
     }
 }
 
@@ -102,7 +106,8 @@ impl Telemetry {
     #[must_use]
     pub fn settle(self, at: &YamlPath, check: &mut Check) -> settings::Telemetry {
         let per_app = self.per_app(at, check);
-        settings::Telemetry { access_log: self.access_log.settle(&at.key("access_log"), check), per_app }
+        let tracing = self.tracing.and_then(|tracing| tracing.settle(&at.key("tracing"), check));
+        settings::Telemetry { access_log: self.access_log.settle(&at.key("access_log"), check), per_app, tracing }
     }
 
     fn per_app(&self, at: &YamlPath, check: &mut Check) -> settings::PerApp {

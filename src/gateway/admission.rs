@@ -22,6 +22,7 @@ use crate::request::head;
 use crate::request::identities::Head;
 use crate::request::request_id;
 use crate::request::target::Target;
+use crate::telemetry::trace::Interval;
 
 thread_local! {
     /// Where token parts are decoded; kept, so that judging doesn't allocate.
@@ -54,6 +55,7 @@ impl State {
         session.set_write_timeout(Some(self.limits.write_timeout));
         let headers = &session.req_header().headers;
         ctx.fresh_id = request_id::fresh_unless_good(headers.get_all(super::REQUEST_ID).iter());
+        ctx.trace = self.begin_trace(session);
         ctx.tunnel = asks_for_websocket(session.req_header());
         ctx.awaits_continue = expects_continue(session.req_header());
     }
@@ -66,6 +68,9 @@ impl State {
         let started = Instant::now();
         let step = self.judge_head(session, ctx);
         let head_time = started.elapsed();
+        if let Some(trace) = &mut ctx.trace {
+            trace.judged(Interval { from: started, to: started + head_time }, step.as_ref().err().copied());
+        }
         let (outcome, body_time) = match step {
             Ok(Step::Forward) => (Ok(()), Duration::ZERO),
             Ok(Step::ReadBody(pending)) => self.judge_body(session, ctx, &pending).await,

@@ -8,9 +8,11 @@ use http::HeaderValue;
 use pingora::Result;
 use pingora_proxy::Session;
 
+use super::trace::Trace;
 use super::{REQUEST_ID, refusal};
 use crate::limit::{Flight, Hold};
 use crate::reason::Reason;
+use crate::request::traceparent::TraceId;
 use crate::telemetry::Limit;
 use crate::upstream::Tried;
 use crate::upstream::budget::Retry;
@@ -25,6 +27,8 @@ pub struct Context {
     pub time: SystemTime,
     /// `X-Request-Id`; `None`: the client's own is kept.
     pub fresh_id: Option<HeaderValue>,
+    /// Its part in a trace; `None`: traces are off.
+    pub(super) trace: Option<Trace>,
     /// Index of its route.
     pub route: Option<usize>,
     /// Why it is not forwarded, or not answered by its upstream.
@@ -110,6 +114,7 @@ impl Context {
             started: Instant::now(),
             time: SystemTime::now(),
             fresh_id: None,
+            trace: None,
             route: None,
             reason: None,
             limit: None,
@@ -179,6 +184,12 @@ impl Context {
             streams.fetch_add(1, Ordering::Relaxed);
             self.stream = Some(Arc::clone(streams));
         }
+    }
+
+    /// The trace it belongs to; `None`: traces are off.
+    #[must_use]
+    pub fn trace_id(&self) -> Option<TraceId> {
+        self.trace.as_ref().map(|trace| trace.id)
     }
 
     /// The request's id: a fresh one, or the client's. A clone of it shares its bytes.

@@ -44,6 +44,7 @@ impl State {
         self.name_host(request, ctx)?;
         // Also where it is the client's own, which it may have nominated away.
         request.insert_header(REQUEST_ID, ctx.request_id(session).clone())?;
+        Self::set_trace(request, ctx)?;
         self.set_forwarded(session, request)
     }
 

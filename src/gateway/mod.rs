@@ -14,6 +14,7 @@ pub mod forward;
 mod lenient;
 pub mod outcome;
 pub mod state;
+mod trace;
 
 use std::os::fd::RawFd;
 use std::sync::Arc;
@@ -160,6 +161,9 @@ impl ProxyHttp for Gateway {
             session.set_keepalive(None);
         }
         ctx.gateway_error = outcome::is_gateway_error(response.status);
+        if let Some(trace) = &mut ctx.trace {
+            trace.answered(response.status.as_u16());
+        }
         forward::prepare_response(session, response, ctx)
     }
 

@@ -10,7 +10,7 @@ use super::drain::{Drain, Finish};
 use super::handover::Giver;
 use super::notify::Notifier;
 use super::readiness::Flags;
-use super::reload::{Reloader, labels};
+use super::reload::{Reloader, labels, start_tracing};
 use super::renewal::{self, Identities, Renewal};
 use super::shutdown::Plan;
 use super::sockets::Sockets;
@@ -100,6 +100,8 @@ fn state(
 ) -> Result<Current, StartError> {
     let access_log = AccessLog::open(&settings.telemetry.access_log, metrics.access_log_dropped())
         .map_err(|e| StartError::Process(format!("telemetry.access_log: {e}")))?;
+    let tracing = settings.telemetry.tracing.as_ref();
+    let tracing = tracing.map(|tracing| start_tracing(tracing, metrics)).transpose()?;
     let connections = ConnectionLimits::new(&settings.limits, Trusted::new(settings.server.trusted_proxies.clone()));
     let handles = Handles {
         apps: feed.published(),
@@ -107,6 +109,7 @@ fn state(
         clusters: clusters.to_vec(),
         metrics: Arc::clone(metrics),
         access_log: Arc::new(access_log),
+        tracing,
         leaving: Arc::clone(&flags.leaving),
         in_flight: Arc::default(),
         streams: Arc::default(),

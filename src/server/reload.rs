@@ -16,12 +16,12 @@ use tracing::{error, info, warn};
 use super::notify::Notifier;
 use super::renewal::Renewal;
 use crate::admin::{About, LastReload};
-use crate::config::settings::{Settings, Upstream};
+use crate::config::settings::{self, Settings, Upstream};
 use crate::config::{self, Mistakes};
 use crate::error::StartError;
 use crate::gateway::state::{Current, Fresh, State};
 use crate::listener::times::{SharedTimes, Times};
-use crate::telemetry::{AccessLog, Metrics, ReloadResult};
+use crate::telemetry::{AccessLog, Metrics, ReloadResult, Tracing};
 use crate::upstream::tls::Material;
 use crate::upstream::{Cluster, resolve};
 
@@ -142,7 +142,8 @@ impl Reloader {
         let (routes, upstreams) = labels(settings);
         let metrics = before.metrics().rebound(&routes, &upstreams, settings.telemetry.per_app);
         let access_log = self.access_log(settings, &before, &metrics)?;
-        before.successor(settings, Fresh { clusters, metrics, access_log })
+        let tracing = self.tracing(settings, &before, &metrics)?;
+        before.successor(settings, Fresh { clusters, metrics, access_log, tracing })
     }
 
     /// Upstreams with the settings they had are the ones they were.
@@ -200,6 +201,20 @@ impl Reloader {
         Ok(Arc::new(log))
     }
 
+    /// The one before, once no request has it any more, sends what it holds by itself.
+    fn tracing(
+        &self,
+        settings: &Settings,
+        before: &State,
+        metrics: &Metrics,
+    ) -> Result<Option<Arc<Tracing>>, StartError> {
+        let tracing = &settings.telemetry.tracing;
+        if *tracing == self.settings.telemetry.tracing {
+            return Ok(before.tracing().cloned());
+        }
+        tracing.as_ref().map(|tracing| start_tracing(tracing, metrics)).transpose()
+    }
+
     pub(super) fn put_in_force(&mut self, settings: Settings, next: State) {
         let limits = &settings.limits;
         if (limits.client_idle, limits.head_read_timeout)
@@ -214,6 +229,15 @@ impl Reloader {
         self.clusters.send_replace(clusters);
         self.settings = settings;
     }
+}
+
+/// Starts to send traces.
+///
+/// # Errors
+/// What keeps it from that.
+pub fn start_tracing(tracing: &settings::Tracing, metrics: &Metrics) -> Result<Arc<Tracing>, StartError> {
+    let started = Tracing::start(tracing, metrics.spans());
+    started.map(Arc::new).map_err(|problem| StartError::Process(format!("telemetry.tracing: {problem}")))
 }
 
 /// Whether a cluster's TLS is made of this.

@@ -15,6 +15,7 @@ use super::families::Families;
 use super::limited::{Limit, Limited};
 use super::per_app::PerApp;
 use super::requests::Requests;
+use super::trace::SpanCounts;
 use super::upstreams::{Outcome, Upstreams};
 use crate::apps::Snapshot;
 use crate::config::settings;
@@ -51,6 +52,8 @@ impl Metrics {
     pub fn new(routes: &[&str], upstreams: &[(&str, Vec<&str>)]) -> prometheus::Result<Arc<Self>> {
         let families = Families::register()?;
         super::feed::start_at_zero(&families.apps);
+        // The series exist from the start.
+        let _ = SpanCounts::new(&families.spans);
         let _ = families.profiles_requests.with_label_values(&["list", "200"]);
         Ok(Arc::new(Self::bind(Arc::new(families), routes, upstreams, None)))
     }
@@ -185,6 +188,12 @@ impl Metrics {
     #[must_use]
     pub fn access_log_dropped(&self) -> IntCounter {
         self.families.process.access_log_dropped.clone()
+    }
+
+    /// The counters for [`Tracing::start`](super::Tracing::start).
+    #[must_use]
+    pub fn spans(&self) -> SpanCounts {
+        SpanCounts::new(&self.families.spans)
     }
 
     /// Everything in Prometheus' text format, see [`CONTENT_TYPE`].

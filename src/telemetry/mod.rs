@@ -1,4 +1,4 @@
-//! What the gateway tells about itself: metrics, the access log, the operational log.
+//! What the gateway tells about itself: metrics, the access log, traces, the operational log.
 //!
 //! Telemetry is told outcomes, it computes none. On the request path nothing here formats a label, searches a
 //! map or waits for a lock or a disk. No query string, token or secret passes through this room.
@@ -20,6 +20,7 @@ mod per_app;
 mod process;
 mod reload_result;
 mod requests;
+pub mod trace;
 mod totals;
 mod upgrade_result;
 mod upstreams;
@@ -35,6 +36,7 @@ pub use metrics::Metrics;
 pub use process::Runtimes;
 pub use reload_result::ReloadResult;
 pub use totals::Totals;
+pub use trace::Tracing;
 pub use upgrade_result::UpgradeResult;
 pub use upstreams::Outcome;
 pub use user::{ShownUser, UserKey};

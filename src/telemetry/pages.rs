@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::line::tests::{entry, json};
+use super::trace::SpanResult;
 use super::{Field, Limit, Metrics, NoRequest, Outcome, Refusal, ShownUser};
 use crate::apps::feed::{Alarm, Change, ReloadCause};
 use crate::reason::Reason;
@@ -131,6 +132,7 @@ fn every_outcome_limit_change_cause_alarm_and_refusal_is_explained() {
     assert_eq!(listed("kind"), words(Change::ALL, Change::as_str));
     assert_eq!(listed("cause | why everything was read"), words(ReloadCause::ALL, ReloadCause::as_str));
     assert_eq!(listed("alarm"), words(Alarm::ALL, Alarm::as_str));
+    assert_eq!(listed("result"), words(&SpanResult::ALL, SpanResult::as_str));
     assert_eq!(listed("refusal"), words(Refusal::ALL, Refusal::as_str));
     assert_eq!(listed("cause | what the connection ended with"), words(NoRequest::ALL, NoRequest::as_str));
 }

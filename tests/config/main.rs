@@ -25,4 +25,5 @@ mod routes_page;
 mod settings;
 mod shipped;
 mod telemetry;
+mod tracing;
 mod upstreams;

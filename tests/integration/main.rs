@@ -41,6 +41,7 @@ mod slow_clients;
 mod status;
 mod telemetry;
 mod tls;
+mod tracing;
 mod upgrade;
 mod upstream_faults;
 mod upstream_http2;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::Tracing;
 use crate::telemetry::{Format, ShownUser};
 
 /// What the gateway tells about requests.
@@ -11,6 +12,8 @@ pub struct Telemetry {
     pub access_log: AccessLog,
     /// Which apps have counters of their own.
     pub per_app: PerApp,
+    /// Traces; `None`: none are made.
+    pub tracing: Option<Tracing>,
 }
 
 /// Which apps have counters of their own.

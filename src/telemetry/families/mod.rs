@@ -46,6 +46,8 @@ pub struct Families {
     pub certificates: CertificateFamilies,
     /// `rtms_profiles_requests_total{call,status}`
     pub profiles_requests: IntCounterVec,
+    /// `rtms_spans_total{result}`
+    pub spans: IntCounterVec,
     /// Of single apps.
     pub per_app: PerAppFamilies,
     /// Of the process.
@@ -67,6 +69,8 @@ impl Families {
         let certificates = CertificateFamilies::register(&mut r)?;
         let profiles = "Requests of the app profiles API answered.";
         let profiles_requests = r.counters("rtms_profiles_requests_total", profiles, &["call", "status"])?;
+        let spans = "Spans of traced requests, by what became of them.";
+        let spans = r.counters("rtms_spans_total", spans, &["result"])?;
         let per_app = PerAppFamilies::register(&mut r)?;
         Ok(Self {
             registry: r.registry,
@@ -77,6 +81,7 @@ impl Families {
             apps,
             certificates,
             profiles_requests,
+            spans,
             per_app,
             process,
         })

@@ -59,6 +59,7 @@ const FAMILIES: &[&str] = &[
     "rtms_runtime_busy_seconds_total",
     "rtms_runtime_tasks",
     "rtms_runtime_workers",
+    "rtms_spans_total",
     "rtms_token_suspect_exp_total",
     "rtms_upgrades_total",
     "rtms_upstream_connections_total",
