@@ -1,6 +1,6 @@
 # The verbs of this repository. `make help` lists them; CI runs the same ones.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all fuzz h2load soak lint lint-deploy bench audit clean
+.PHONY: help setup demo test test-all fuzz h2load soak lint lint-deploy bench bench-peers panels audit clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -14,9 +14,9 @@ demo: setup ## the customer's example over real sockets; stays up (ONCE=1: stops
 test: setup ## the core suite: unit, integration, security, configuration, clients, judging, profiles, model, resilience
 	cargo test --locked
 
-test-all: test ## everything CI tests: `test`, Node's reading, a real browser, Schemathesis (installs them), `lint-deploy`, `h2load`, `fuzz`
+test-all: test ## everything CI tests: `test`, Node's reading, a real browser, Prometheus, Schemathesis (installs them), `lint-deploy`, `h2load`, `fuzz`
 	@scripts/setup.sh all
-	cargo test --locked --test node --test browser --test schemathesis
+	cargo test --locked --test node --test browser --test prometheus --test schemathesis
 	@scripts/setup.sh deploy
 	@scripts/lint_deploy.sh
 	@scripts/h2load.sh
@@ -36,7 +36,7 @@ soak: setup ## the feed against its model, through random changes and faults, fo
 lint: setup ## formatting, clippy (fuzz targets too), and the judging core built without the server
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
-	cargo clippy --test browser --test node --test schemathesis --locked -- -D warnings
+	cargo clippy --test browser --test node --test prometheus --test schemathesis --locked -- -D warnings
 	cargo check --lib --no-default-features --locked
 	@scripts/setup.sh fuzz
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
@@ -51,6 +51,10 @@ bench: setup ## what the feed, many apps, failures and floods cost (prints the t
 	cargo bench --locked --bench apps
 	cargo bench --locked --bench feed 2>/dev/null
 	cargo bench --locked --bench resilience 2>/dev/null
+
+panels: setup ## the pictures of the dashboards in docs/, from three minutes of a gateway under a real Prometheus
+	@scripts/setup.sh panels
+	cargo test --locked --test prometheus the_dashboards_are_drawn -- --ignored
 
 audit: ## licences, sources and bans of the dependencies (cargo-deny)
 	@cargo deny --version >/dev/null 2>&1 || { echo 'cargo-deny is missing: cargo install --locked cargo-deny' >&2; exit 1; }

