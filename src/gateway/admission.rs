@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
@@ -63,9 +63,8 @@ impl State {
     /// # Errors
     /// The reason for which it is turned away.
     pub(super) async fn admit(&self, session: &mut Session, ctx: &mut Context) -> Result<(), Reason> {
-        let started = Instant::now();
         let step = self.judge_head(session, ctx);
-        let head_time = started.elapsed();
+        let head_time = ctx.started.elapsed();
         let (outcome, body_time) = match step {
             Ok(Step::Forward) => (Ok(()), Duration::ZERO),
             Ok(Step::ReadBody(pending)) => self.judge_body(session, ctx, &pending).await,
@@ -152,7 +151,7 @@ impl State {
     /// Judges the token; what the head named, or `None` for an app without JWT.
     fn judge_token(&self, rule: &Rule, head: &Head<'_>, ctx: &mut Context) -> Result<Option<Tally>, Reason> {
         SCRATCH.with_borrow_mut(|scratch| {
-            let judgement = decision::judge(rule, head, &self.apps.load(), now(), scratch);
+            let judgement = decision::judge(rule, head, &self.apps.load(), claims_time(ctx.time), scratch);
             if let Some(key) = judgement.key {
                 self.metrics.key_matched(key == KeyUsed::Previous);
             }
@@ -189,9 +188,9 @@ impl State {
     }
 }
 
-/// The wall clock, for claims.
-fn now() -> Now {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+/// The wall clock as claims know it. A token is judged as of when its request's head had arrived.
+fn claims_time(time: SystemTime) -> Now {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     Now(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
