@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
@@ -65,8 +65,8 @@ impl State {
     /// # Errors
     /// The reason for which it is turned away.
     pub(super) async fn admit(&self, session: &mut Session, ctx: &mut Context) -> Result<(), Reason> {
-        let started = Instant::now();
         let step = self.judge_head(session, ctx);
+        let started = ctx.started;
         let head_time = started.elapsed();
         if let Some(trace) = &mut ctx.trace {
             trace.judged(Interval { from: started, to: started + head_time }, step.as_ref().err().copied());
@@ -157,7 +157,7 @@ impl State {
     /// Judges the token; what the head named, or `None` for an app without JWT.
     fn judge_token(&self, rule: &Rule, head: &Head<'_>, ctx: &mut Context) -> Result<Option<Tally>, Reason> {
         SCRATCH.with_borrow_mut(|scratch| {
-            let judgement = decision::judge(rule, head, &self.apps.load(), now(), scratch);
+            let judgement = decision::judge(rule, head, &self.apps.load(), claims_time(ctx.time), scratch);
             if let Some(key) = judgement.key {
                 ctx.previous_key = Some(key == KeyUsed::Previous);
                 self.metrics.key_matched(key == KeyUsed::Previous);
@@ -195,9 +195,9 @@ impl State {
     }
 }
 
-/// The wall clock, for claims.
-fn now() -> Now {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+/// The wall clock as claims know it. A token is judged as of when its request's head had arrived.
+fn claims_time(time: SystemTime) -> Now {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     Now(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
