@@ -1,9 +1,9 @@
 # The verbs of this repository. `make help` lists them; CI runs the same ones.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all fuzz soak lint bench panels audit clean
+.PHONY: help setup demo test test-all fuzz h2load soak lint lint-deploy bench bench-peers panels audit clean
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## install what building and testing need and is missing (cmake, a test database in the build folder)
 	@scripts/setup.sh
@@ -14,14 +14,21 @@ demo: setup ## the customer's example over real sockets; stays up (ONCE=1: stops
 test: setup ## the core suite: unit, integration, security, configuration, clients, judging, profiles, model, resilience
 	cargo test --locked
 
-test-all: test ## everything CI tests: `test`, Node's reading, a real browser, Prometheus, Schemathesis (installs them), `fuzz`
+test-all: test ## everything CI tests: `test`, Node's reading, a real browser, Prometheus, Schemathesis (installs them), `lint-deploy`, `h2load`, `fuzz`
 	@scripts/setup.sh all
 	cargo test --locked --test node --test browser --test prometheus --test schemathesis
+	@scripts/setup.sh deploy
+	@scripts/lint_deploy.sh
+	@scripts/h2load.sh
 	@scripts/fuzz.sh
 
 fuzz: ## every fuzz target for a minute (FUZZ_SECONDS=60), from the seeds in fuzz/corpus; docs/fuzzing.md
 	@scripts/setup.sh fuzz
 	@scripts/fuzz.sh
+
+h2load: setup ## HTTP/2 by nghttp2's client, 400 streams at once, in peace and through SIGTERM (RELEASE=1: optimised)
+	@scripts/setup.sh h2load
+	@scripts/h2load.sh
 
 soak: setup ## the feed against its model, through random changes and faults, for HOURS=1 (or SECONDS=)
 	@scripts/soak.sh "$(or $(SECONDS),$$(( $(or $(HOURS),1) * 3600 )))"
@@ -34,6 +41,11 @@ lint: setup ## formatting, clippy (fuzz targets too), and the judging core built
 	@scripts/setup.sh fuzz
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --all-targets --locked --manifest-path fuzz/Cargo.toml --target-dir "$${CARGO_TARGET_DIR:-target}/fuzz" -- -D warnings
+
+lint-deploy: setup ## deploy/: YAML, compose file, manifests, Dockerfile, unit (installs the linters)
+	cargo build --locked --bins
+	@scripts/setup.sh deploy
+	@scripts/lint_deploy.sh
 
 bench: setup ## what the feed, many apps, failures and floods cost (prints the tables of docs/feed.md and docs/resilience.md)
 	cargo bench --locked --bench apps

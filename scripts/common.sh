@@ -14,6 +14,9 @@ esac
 # The private Python environment: the test database and its client.
 venv=$target/venv
 
+# The linters of deploy/, apart from it: their dependencies are none of the database's business.
+lint_venv=$target/lint-venv
+
 say() {
     printf '== %s\n' "$*" >&2
 }

@@ -22,7 +22,7 @@ with_cargo_fuzz() {
     cargo fuzz --version >/dev/null 2>&1 && RUSTUP_TOOLCHAIN=nightly cargo -V >/dev/null 2>&1
 }
 
-# Builds for coverage: the three targets of the judging core, or with `server` the fourth. With --target the flags are
+# Builds for coverage: the targets of the judging core, or with `server` the one that needs the rest. With --target the flags are
 # not for build scripts, which would not link with them.
 build() {
     local options=(--release --target "$triple" --target-dir "$built")
@@ -65,11 +65,11 @@ fuzz() {
 }
 
 cd "$root"
-targets=(token target identities configuration)
+targets=(token target identities proxy_header configuration)
 if [ "$#" -gt 0 ]; then targets=("$1"); fi
 for name in "${targets[@]}"; do
     case $name in
-        token | target | identities) core=yes ;;
+        token | target | identities | proxy_header) core=yes ;;
         configuration) server=yes ;;
         *) die "there is no target $name; they are in fuzz/targets" ;;
     esac

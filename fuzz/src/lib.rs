@@ -7,5 +7,6 @@
 pub mod configuration;
 pub mod identities;
 pub mod json;
+pub mod proxy_header;
 pub mod target;
 pub mod token;

@@ -1,17 +1,22 @@
-//! The four pages and who may ask how: GET and HEAD only, everything else is a short JSON error.
+//! The pages and who may ask how: GET and HEAD only, everything else is a short JSON error.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::extract::{RawQuery, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use super::status::{self, About};
+use super::about::About;
+use super::negotiation::wants_page;
+use super::page;
+use super::recent::Recent;
+use super::status;
 use super::upgrade::Upgrade;
 use crate::apps::feed::Status;
 use crate::certificates::Board;
@@ -28,8 +33,8 @@ pub struct AdminState {
     pub metrics: Arc<Metrics>,
     /// How the apps are kept current.
     pub feed: Arc<Status>,
-    /// The upstreams, in the order of the metrics.
-    pub tell_peers: Arc<dyn Fn() + Send + Sync>,
+    /// Has the metrics told what stands without an event: peers, runtimes, who the busiest apps are.
+    pub tell: Arc<dyn Fn() + Send + Sync>,
     /// Answers `/readyz`.
     pub ready: Readiness,
     /// The configuration in force, for `/status`.
@@ -40,6 +45,10 @@ pub struct AdminState {
     pub clusters: Arc<dyn Fn() -> Vec<Arc<Cluster>> + Send + Sync>,
     /// Upgrades, for `/status`.
     pub upgrade: Arc<Upgrade>,
+    /// Set once the process was asked to stop.
+    pub draining: Arc<AtomicBool>,
+    /// The course of the counters; whoever serves the pages keeps it going.
+    pub recent: Arc<Recent>,
 }
 
 /// The pages of the admin address.
@@ -48,7 +57,8 @@ pub fn router(state: AdminState) -> Router {
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(scrape))
-        .route("/status", get(show))
+        .route("/status", get(status))
+        .route("/status.json", get(status_json))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .with_state(state)
@@ -69,11 +79,19 @@ async fn readyz(State(state): State<AdminState>) -> Response {
 
 async fn scrape(State(state): State<AdminState>) -> Response {
     state.metrics.observe(&state.feed, state.about.load().max_staleness);
-    (state.tell_peers)();
+    (state.tell)();
     answer(StatusCode::OK, metrics::CONTENT_TYPE, state.metrics.render())
 }
 
-async fn show(State(state): State<AdminState>) -> Response {
+/// The page for people, or JSON for programs.
+async fn status(State(state): State<AdminState>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
+    let mut response =
+        if wants_page(&headers, query.as_deref()) { page::answer() } else { status_json(State(state)).await };
+    response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
+    response
+}
+
+async fn status_json(State(state): State<AdminState>) -> Response {
     match serde_json::to_vec_pretty(&status::page(&state, &state.about.load())) {
         Ok(page) => answer(StatusCode::OK, JSON, page),
         Err(e) => {
@@ -84,7 +102,7 @@ async fn show(State(state): State<AdminState>) -> Response {
 }
 
 async fn unknown() -> Response {
-    error(StatusCode::NOT_FOUND, "unknown path; there are /livez, /readyz, /metrics and /status")
+    error(StatusCode::NOT_FOUND, "unknown path; there are /livez, /readyz, /metrics, /status and /status.json")
 }
 
 async fn wrong_method() -> Response {
@@ -98,9 +116,12 @@ fn error(status: StatusCode, text: &str) -> Response {
     answer(status, JSON, serde_json::json!({ "error": text }).to_string())
 }
 
-fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response {
-    let headers =
-        [(CONTENT_TYPE, HeaderValue::from_static(content_type)), (CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+pub(super) fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response {
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static(content_type)),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ];
     (status, headers, body.into()).into_response()
 }
 

@@ -1,6 +1,7 @@
 //! The parts of `/status` that change by themselves: which peers get requests and why others don't, and the
 //! certificates in force.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use serde::Serialize;
@@ -8,6 +9,7 @@ use tokio::time::Instant;
 
 use super::status::{ErrorPage, date};
 use crate::certificates::{Expiry, Shown};
+use crate::telemetry::Metrics;
 use crate::upstream::Cluster;
 use crate::upstream::peer::Peer;
 use crate::upstream::standing::Out;
@@ -31,19 +33,26 @@ struct PeerPage {
     ejected_until: Option<String>,
     /// Attempts under way, upgraded connections included.
     requests: usize,
+    /// Attempts since the start of the process, by how they ended; `ok`: an answer came, whatever its status.
+    attempts: BTreeMap<&'static str, u64>,
 }
 
 impl UpstreamPage {
-    pub(super) fn new(cluster: &Cluster) -> Self {
+    pub(super) fn new(cluster: &Cluster, metrics: &Metrics) -> Self {
         let peers = cluster.peers().iter().enumerate();
         let ejected = |n, peer: &Peer| peer.standing.is_out(Out::Ejected).then(|| cluster.ejected_until(n)).flatten();
-        let peers = peers.map(|(n, peer)| PeerPage::new(peer, ejected(n, peer))).collect();
+        let peers = peers
+            .map(|(n, peer)| {
+                let attempts = metrics.attempts(&cluster.name, &peer.address);
+                PeerPage::new(peer, ejected(n, peer), attempts)
+            })
+            .collect();
         Self { name: cluster.name.clone(), peers }
     }
 }
 
 impl PeerPage {
-    fn new(peer: &Peer, ejected_until: Option<Instant>) -> Self {
+    fn new(peer: &Peer, ejected_until: Option<Instant>, attempts: BTreeMap<&'static str, u64>) -> Self {
         let state = match &peer.standing {
             _ if !peer.is_resolved() => "unresolved",
             standing if standing.is_out(Out::Unhealthy) => "unhealthy",
@@ -58,6 +67,7 @@ impl PeerPage {
             fault: peer.standing.is_out(Out::Unhealthy).then(|| peer.fault()).flatten(),
             ejected_until: ejected_until.and_then(until),
             requests: peer.load.get(),
+            attempts,
         }
     }
 }

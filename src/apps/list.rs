@@ -20,13 +20,26 @@ pub fn is_json(file: &Path) -> bool {
 /// Text that isn't UTF-8, isn't well-formed, holds a key twice in one mapping, or isn't a list. The message says where
 /// and what would be right.
 pub fn parse(text: &[u8], json: bool) -> Result<Vec<Value>, String> {
+    let mut entries = Vec::new();
+    each(text, json, |entry| entries.push(entry))?;
+    Ok(entries)
+}
+
+/// Hands over the entries of an apps file, one after the other; gives their number. Of JSON only one at a time is in
+/// memory: a million of them take twenty times as much as what is kept of them.
+///
+/// # Errors
+/// As [`parse`]; entries before the mistake have been handed over.
+pub fn each(text: &[u8], json: bool, mut take: impl FnMut(Value)) -> Result<usize, String> {
     let text = std::str::from_utf8(text).map_err(|error| {
         let line = text.iter().take(error.valid_up_to()).filter(|b| **b == b'\n').count() + 1;
         format!("line {line}: is not UTF-8; save the file as UTF-8")
     })?;
-    let value = if json { self::json(text)? } else { parse_yaml(text)? };
-    match value {
-        Value::Array(entries) => Ok(entries),
+    if json && text.trim_ascii_start().starts_with('[') {
+        return read_json(text, Entries(&mut take));
+    }
+    match if json { self::json(text)? } else { parse_yaml(text)? } {
+        Value::Array(entries) => Ok(entries.into_iter().map(take).count()),
         _ => Err("is not a list; write one app document an entry, or `[]` for none".to_owned()),
     }
 }
@@ -37,10 +50,14 @@ pub fn parse(text: &[u8], json: bool) -> Result<Vec<Value>, String> {
 /// Text that isn't well-formed, holds a name twice in one object, or goes on after the value. The message says where and
 /// what would be right.
 pub fn json(text: &str) -> Result<Value, String> {
+    read_json(text, Unique)
+}
+
+fn read_json<'t, S: DeserializeSeed<'t>>(text: &'t str, seed: S) -> Result<S::Value, String> {
     let place = |error: &serde_json::Error| format!("line {}, column {}", error.line(), error.column());
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = Unique.deserialize(&mut deserializer).map_err(|error| match error.classify() {
-        // Only `Unique` raises data errors here.
+    let value = seed.deserialize(&mut deserializer).map_err(|error| match error.classify() {
+        // Only `Unique` raises data errors here, also within `Entries`.
         serde_json::error::Category::Data => format!("{}: holds a key twice; keep one of them", place(&error)),
         _ => format!("{}: is not well-formed JSON; correct it there", place(&error)),
     })?;
@@ -140,6 +157,34 @@ impl<'de> Visitor<'de> for Unique {
     }
 }
 
+/// Reads a list, and hands its entries over as they come.
+struct Entries<'t, F>(&'t mut F);
+
+impl<'de, F: FnMut(Value)> DeserializeSeed<'de> for Entries<'_, F> {
+    type Value = usize;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<usize, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de, F: FnMut(Value)> Visitor<'de> for Entries<'_, F> {
+    type Value = usize;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<usize, A::Error> {
+        let mut count = 0;
+        while let Some(entry) = seq.next_element_seed(Unique)? {
+            (self.0)(entry);
+            count += 1;
+        }
+        Ok(count)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,6 +224,16 @@ mod tests {
             assert!(problem.starts_with(expected), "{}: {problem}", String::from_utf8_lossy(text));
             assert!(!problem.contains("hunter2"), "{problem}");
         }
+    }
+
+    #[test]
+    fn entries_are_handed_over_one_by_one_up_to_the_mistake() {
+        let mut seen = Vec::new();
+        assert_eq!(each(b" [1, {\"a\": 2}]", true, |entry| seen.push(entry)), Ok(2));
+        assert_eq!(seen, [serde_json::json!(1), serde_json::json!({"a": 2})]);
+        let mut count = 0;
+        assert!(each(b"[1, 2, {]", true, |_| count += 1).is_err());
+        assert_eq!(count, 2);
     }
 
     #[test]

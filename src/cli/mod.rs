@@ -1,6 +1,7 @@
-//! The command line: `run`, `check`, `token`, `apps`.
+//! The command line: `run`, `check`, `health`, `token`, `apps`.
 
 mod apps;
+mod health;
 mod token;
 
 use std::io::Write as _;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use self::apps::Apps;
+use self::health::Health;
 use self::token::Token;
 use crate::apps::reading::valid_app_id;
 use crate::config::Difference;
@@ -36,6 +38,8 @@ enum Command {
     Run(RunArgs),
     /// Check a configuration, and every file it names, as a start would; dials nothing.
     Check(CheckedFile),
+    /// Ask a running gateway whether it is well: 0 if so, 1 if not. For images without another client, and scripts.
+    Health(Health),
     /// Print a token, for trying things out.
     Token(Token),
     /// See and change apps through a gateway's app profiles API.
@@ -85,6 +89,7 @@ impl Cli {
             Command::Run(RunArgs { file, upgrade }) => run(&file.config, upgrade),
             Command::Check(CheckedFile { file, diff: None }) => check(&file.config),
             Command::Check(CheckedFile { file, diff: Some(before) }) => diff(&before, &file.config),
+            Command::Health(health) => health.ask(),
             Command::Token(token) => token.print(),
             Command::Apps(apps) => apps.execute(),
         }

@@ -2,7 +2,7 @@
 //!
 //! Every section has a *twin*, a struct that looks like its YAML (one file each); [`settings`] is what comes out.
 //! The way there collects every mistake with its path instead of stopping at the first: duplicate keys, variables
-//! ([`expand`]), keys that aren't built yet ([`not_yet`]), unknown keys and wrong types ([`shape`]), and then what
+//! ([`expand`]), unknown keys and wrong types ([`shape`]), and then what
 //! each section knows about its values. Nothing is dialled; certificates and the apps file are read.
 
 use std::collections::BTreeMap;
@@ -11,6 +11,7 @@ use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 mod address;
 pub mod admin;
@@ -27,7 +28,6 @@ pub mod list;
 pub mod listeners;
 pub mod mistakes;
 mod nearest;
-pub mod not_yet;
 mod pem;
 pub mod profiles;
 mod reader;
@@ -36,6 +36,7 @@ pub mod server;
 pub mod settings;
 pub mod shape;
 pub mod telemetry;
+pub mod tracing;
 mod tree;
 pub mod upstreams;
 pub mod values;
@@ -82,7 +83,7 @@ pub struct Config {
     limits: limits::Limits,
     /// Which pages of other origins may read the gateway's own answers. Absent: off.
     cors: Option<cors::Cors>,
-    /// What is logged.
+    /// What is told about requests.
     telemetry: telemetry::Telemetry,
     /// The process.
     server: server::Server,
@@ -133,6 +134,7 @@ fn expanded(bytes: &[u8], path: &Path, env: Env<'_>) -> Result<(Loaded, Node), M
     let original = document.clone();
     let mut check = Check::new(path);
     let settings = read(&mut document, env, &mut check);
+    let settings = settings.map(|settings| Settings { fingerprint: fingerprint(bytes), ..settings });
     let advice = check.take_advice().into();
     let (mut mistakes, warnings) = check.finish(&original);
     match settings {
@@ -144,6 +146,15 @@ fn expanded(bytes: &[u8], path: &Path, env: Env<'_>) -> Result<(Loaded, Node), M
             Err(mistakes.into())
         }
     }
+}
+
+/// See [`Settings::fingerprint`].
+fn fingerprint(bytes: &[u8]) -> String {
+    let first: [u8; 8] = std::array::from_fn({
+        let digest = Sha256::digest(bytes);
+        move |at| digest.get(at).copied().unwrap_or_default()
+    });
+    format!("{:016x}", u64::from_be_bytes(first))
 }
 
 /// What would change if `new` took the place of `old`.
@@ -168,7 +179,6 @@ fn read(document: &mut Node, env: Env<'_>, check: &mut Check) -> Option<Settings
     }
     document.drop_duplicates(&YamlPath::default(), check);
     expand::expand(document, env, check);
-    not_yet::refuse(document, check);
     shape::read::<Config>(document, check)?.settle(env, check)
 }
 
@@ -205,6 +215,7 @@ impl Config {
         let telemetry = self.telemetry.settle(&root.key("telemetry"), check);
         let server = self.server.settle(&root.key("server"), check);
         Some(Settings {
+            fingerprint: String::new(),
             listeners,
             admin,
             profiles,

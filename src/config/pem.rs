@@ -57,6 +57,13 @@ pub fn check_authorities(ca: Named<'_>, check: &mut Check) {
     }
 }
 
+/// The text of a file that holds authorities to verify certificates by.
+pub fn authorities_text(ca: Named<'_>, check: &mut Check) -> Option<Vec<u8>> {
+    let before = check.count();
+    check_authorities(ca, check);
+    if check.count() == before { read(ca, check) } else { None }
+}
+
 /// The certificates of a file: at least one, every one an X.509 certificate.
 fn certificates(file: Named<'_>, check: &mut Check) -> Option<Vec<CertificateDer<'static>>> {
     let bytes = read(file, check)?;

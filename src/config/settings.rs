@@ -4,6 +4,8 @@
 //! indices. A value of these types can be put in force without another question.
 
 mod differences;
+mod telemetry;
+mod tracing;
 mod upstream;
 
 use std::net::SocketAddr;
@@ -11,6 +13,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use self::differences::FIXED;
+pub use self::telemetry::{AccessLog, CountedApps, PerApp, Telemetry};
+pub use self::tracing::Tracing;
 pub use self::upstream::{Balance, ClientIdentity, Ejection, HealthCheck, Peer, Timeouts, Upstream, UpstreamTls};
 use crate::apps::feed::CacheKey;
 use crate::auth::binding::Vouch;
@@ -23,6 +27,9 @@ use crate::routing::{MethodSet, Template};
 /// A whole configuration, ready to be put in force.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// What tells this file from another, or from itself before an edit: the first 16 digits of its SHA-256. Variables
+    /// aren't expanded in it, and other files that it names aren't part of it.
+    pub fingerprint: String,
     /// Where clients connect; at least one.
     pub listeners: Vec<Listener>,
     /// Address of `/metrics`, `/livez`, `/readyz` and `/status`; `None`: off.
@@ -41,7 +48,7 @@ pub struct Settings {
     pub limits: Limits,
     /// Who may read the gateway's own answers from a page of another origin; `None`: nobody.
     pub cors: Option<Cors>,
-    /// What is logged.
+    /// What the gateway tells about requests.
     pub telemetry: Telemetry,
     /// The process.
     pub server: Server,
@@ -250,22 +257,6 @@ pub enum Cors {
     Any,
     /// These, byte for byte.
     Only(Vec<String>),
-}
-
-/// What is logged.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Telemetry {
-    /// The access log.
-    pub access_log: AccessLog,
-}
-
-/// The access log: one JSON line a request.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AccessLog {
-    /// A file; `None`: standard output.
-    pub path: Option<PathBuf>,
-    /// Share of requests that are logged, 0 to 1.
-    pub sample: f64,
 }
 
 /// The process.

@@ -1,6 +1,8 @@
 //! `upstreams`: the servers that requests are forwarded to.
 
 mod health;
+mod resolver;
+mod timeouts;
 
 use std::collections::BTreeMap;
 
@@ -9,13 +11,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::health::{Ejection, HealthCheck};
+use self::timeouts::Timeouts;
 use super::address;
 use super::auth::words;
 use super::list::List;
 use super::mistakes::Check;
 use super::pem::{self, Named};
 use super::settings;
-use super::values::Span;
 use super::yaml_path::YamlPath;
 
 /// Retries that a configuration may ask for.
@@ -29,6 +31,11 @@ pub struct Upstream {
     /// The servers; at least one.
     #[schemars(required)]
     peers: Option<List<Peer>>,
+    /// Name servers that are asked for the addresses of the peers, `IP:port` or an IP address (port 53), over UDP, and over
+    /// TCP where an answer is too long; each is given 1 s, twice. Names are asked for as they are written, without search
+    /// domains or the hosts file, for IPv4 and IPv6 addresses. An answer holds for its time to live, from 1 s to 5 s here;
+    /// without one, the last addresses stay. Absent: the system's resolver, every 5 s. Example: `["10.0.0.2:53", "10.0.0.3"]`.
+    resolver: Option<List<String>>,
     /// How requests are spread over the peers.
     balance: Balance,
     /// What is spoken to the peers.
@@ -102,26 +109,11 @@ pub struct UpstreamTls {
     verify: bool,
 }
 
-/// Time bounds of an exchange with a peer.
-#[derive(Clone, Deserialize, JsonSchema, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Timeouts {
-    /// Until a connection stands, TLS included. Example: `500ms`.
-    connect: Span,
-    /// Between two reads of an answer. Example: `10s`.
-    read: Span,
-    /// For each write of a request. Example: `10s`.
-    write: Span,
-    /// How long an idle connection is kept for the next request. Example: `5m`.
-    keepalive: Span,
-    /// How long an upgraded connection (a WebSocket) may be silent. Example: `10m`.
-    tunnel: Span,
-}
-
 impl Default for Upstream {
     fn default() -> Self {
         Self {
             peers: None,
+            resolver: None,
             balance: Balance::RoundRobin,
             protocol: Protocol::Http1,
             tls: None,
@@ -142,18 +134,6 @@ impl Default for Peer {
 impl Default for UpstreamTls {
     fn default() -> Self {
         Self { sni: None, ca: None, cert: None, key: None, verify: true }
-    }
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            connect: Span::seconds(1),
-            read: Span::seconds(30),
-            write: Span::seconds(30),
-            keepalive: Span::seconds(60),
-            tunnel: Span::seconds(3600),
-        }
     }
 }
 
@@ -181,10 +161,13 @@ impl Upstream {
             check.refuse(&at.key("retries"), "is over 10; write a small number, each retry loads a sick upstream more");
         }
         let peers = settle_peers(self.peers, &at.key("peers"), check);
+        let resolver =
+            self.resolver.map_or_else(Vec::new, |servers| resolver::settle(servers, &at.key("resolver"), check));
         let tls = self.tls.map(|tls| tls.settle(&peers, &at.key("tls"), check));
         settings::Upstream {
             name,
             peers,
+            resolver,
             balance: match self.balance {
                 Balance::RoundRobin => settings::Balance::RoundRobin,
                 Balance::LeastConnections => settings::Balance::LeastConnections,
@@ -277,16 +260,4 @@ fn client_identity(
         (None, None) => {}
     }
     None
-}
-
-impl Timeouts {
-    fn settle(self, at: &YamlPath, check: &mut Check) -> settings::Timeouts {
-        settings::Timeouts {
-            connect: check.some_time(&at.key("connect"), self.connect),
-            read: check.some_time(&at.key("read"), self.read),
-            write: check.some_time(&at.key("write"), self.write),
-            keepalive: check.some_time(&at.key("keepalive"), self.keepalive),
-            tunnel: check.some_time(&at.key("tunnel"), self.tunnel),
-        }
-    }
 }

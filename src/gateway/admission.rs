@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
@@ -22,6 +22,7 @@ use crate::request::head;
 use crate::request::identities::Head;
 use crate::request::request_id;
 use crate::request::target::Target;
+use crate::telemetry::trace::Interval;
 
 thread_local! {
     /// Where token parts are decoded; kept, so that judging doesn't allocate.
@@ -54,6 +55,7 @@ impl State {
         session.set_write_timeout(Some(self.limits.write_timeout));
         let headers = &session.req_header().headers;
         ctx.fresh_id = request_id::fresh_unless_good(headers.get_all(super::REQUEST_ID).iter());
+        ctx.trace = self.begin_trace(session);
         ctx.tunnel = asks_for_websocket(session.req_header());
         ctx.awaits_continue = expects_continue(session.req_header());
     }
@@ -63,9 +65,12 @@ impl State {
     /// # Errors
     /// The reason for which it is turned away.
     pub(super) async fn admit(&self, session: &mut Session, ctx: &mut Context) -> Result<(), Reason> {
-        let started = Instant::now();
         let step = self.judge_head(session, ctx);
+        let started = ctx.started;
         let head_time = started.elapsed();
+        if let Some(trace) = &mut ctx.trace {
+            trace.judged(Interval { from: started, to: started + head_time }, step.as_ref().err().copied());
+        }
         let (outcome, body_time) = match step {
             Ok(Step::Forward) => (Ok(()), Duration::ZERO),
             Ok(Step::ReadBody(pending)) => self.judge_body(session, ctx, &pending).await,
@@ -127,12 +132,12 @@ impl State {
         let route = self.routes.get(found.route).ok_or(Reason::Internal)?;
         ctx.route = Some(found.route);
         ctx.upstream = route.upstream;
+        ctx.app = route.app.and_then(|app| found.captures.get(&target.path, app)).map(Into::into);
         self.refuse_lenient_reading(&target.path, route)?;
         if asked.is_some() {
             return Ok(Step::Forward);
         }
         let Some(rule) = &route.rule else { return Ok(Step::Forward) };
-        ctx.app = found.captures.get(&target.path, rule.app).map(Into::into);
         if self.staleness.refuses() {
             return Err(Reason::AppsStale);
         }
@@ -152,8 +157,9 @@ impl State {
     /// Judges the token; what the head named, or `None` for an app without JWT.
     fn judge_token(&self, rule: &Rule, head: &Head<'_>, ctx: &mut Context) -> Result<Option<Tally>, Reason> {
         SCRATCH.with_borrow_mut(|scratch| {
-            let judgement = decision::judge(rule, head, &self.apps.load(), now(), scratch);
+            let judgement = decision::judge(rule, head, &self.apps.load(), claims_time(ctx.time), scratch);
             if let Some(key) = judgement.key {
+                ctx.previous_key = Some(key == KeyUsed::Previous);
                 self.metrics.key_matched(key == KeyUsed::Previous);
             }
             let verified = match judgement.verdict? {
@@ -189,9 +195,9 @@ impl State {
     }
 }
 
-/// The wall clock, for claims.
-fn now() -> Now {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+/// The wall clock as claims know it. A token is judged as of when its request's head had arrived.
+fn claims_time(time: SystemTime) -> Now {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     Now(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 

@@ -8,9 +8,11 @@ use http::HeaderValue;
 use pingora::Result;
 use pingora_proxy::Session;
 
+use super::trace::Trace;
 use super::{REQUEST_ID, refusal};
 use crate::limit::{Flight, Hold};
 use crate::reason::Reason;
+use crate::request::traceparent::TraceId;
 use crate::telemetry::Limit;
 use crate::upstream::Tried;
 use crate::upstream::budget::Retry;
@@ -25,6 +27,8 @@ pub struct Context {
     pub time: SystemTime,
     /// `X-Request-Id`; `None`: the client's own is kept.
     pub fresh_id: Option<HeaderValue>,
+    /// Its part in a trace; `None`: traces are off.
+    pub(super) trace: Option<Trace>,
     /// Index of its route.
     pub route: Option<usize>,
     /// Why it is not forwarded, or not answered by its upstream.
@@ -37,6 +41,8 @@ pub struct Context {
     pub app: Option<Box<str>>,
     /// For whom its verified token speaks; `None`: no token was verified.
     pub identity: Option<Identity>,
+    /// Whether its token was signed with the previous secret; `None`: with none that is known.
+    pub previous_key: Option<bool>,
     /// How long judging took, waiting for the body excluded.
     pub judged: Option<Duration>,
     /// The body's bound.
@@ -45,6 +51,10 @@ pub struct Context {
     pub upstream: usize,
     /// The attempt under way.
     pub attempt: Option<Attempt>,
+    /// When the first one began.
+    pub forwarded: Option<Instant>,
+    /// How long after that the upstream's answer began.
+    pub answered_after: Option<Duration>,
     /// The peer of the last attempt that ended.
     pub last_peer: Option<usize>,
     /// Whether the attempt's connection was a kept one that its peer may close at any time.
@@ -104,16 +114,20 @@ impl Context {
             started: Instant::now(),
             time: SystemTime::now(),
             fresh_id: None,
+            trace: None,
             route: None,
             reason: None,
             limit: None,
             retry_after: None,
             app: None,
             identity: None,
+            previous_key: None,
             judged: None,
             body_limit: None,
             upstream: 0,
             attempt: None,
+            forwarded: None,
+            answered_after: None,
             last_peer: None,
             reused: false,
             gateway_error: false,
@@ -170,6 +184,12 @@ impl Context {
             streams.fetch_add(1, Ordering::Relaxed);
             self.stream = Some(Arc::clone(streams));
         }
+    }
+
+    /// The trace it belongs to; `None`: traces are off.
+    #[must_use]
+    pub fn trace_id(&self) -> Option<TraceId> {
+        self.trace.as_ref().map(|trace| trace.id)
     }
 
     /// The request's id: a fresh one, or the client's. A clone of it shares its bytes.

@@ -27,13 +27,19 @@ impl State {
         ctx: &mut Context,
         pending: &Pending<'_>,
     ) -> (Result<(), Reason>, Duration) {
-        let body = match self.read_body(session, ctx, pending.max_bytes).await {
-            Ok(body) => body,
-            Err(reason) => return (Err(reason), Duration::ZERO),
+        let asked = ctx.trace.as_ref().filter(|_| !session.is_body_empty()).map(|_| Instant::now());
+        let (outcome, time) = match self.read_body(session, ctx, pending.max_bytes).await {
+            Err(reason) => (Err(reason), Duration::ZERO),
+            Ok(body) => {
+                let started = Instant::now();
+                let outcome = self.bind_body(session, ctx, pending, body.as_deref().unwrap_or_default());
+                (outcome, started.elapsed())
+            }
         };
-        let started = Instant::now();
-        let outcome = self.bind_body(session, ctx, pending, body.as_deref().unwrap_or_default());
-        (outcome, started.elapsed())
+        if let (Some(trace), Some(asked)) = (&mut ctx.trace, asked) {
+            trace.body_read(asked, outcome.err());
+        }
+        (outcome, time)
     }
 
     async fn read_body(&self, session: &mut Session, ctx: &mut Context, max: u64) -> Result<Option<Bytes>, Reason> {

@@ -1,5 +1,6 @@
 //! What goes upstream, and what comes back: headers.
 
+use std::io::Write as _;
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -13,12 +14,23 @@ use super::state::State;
 use crate::percent::encode_header;
 use crate::request::head::reads_as;
 
-const APP_ID: HeaderName = HeaderName::from_static("x-rtms-app-id");
-const USER_ID: HeaderName = HeaderName::from_static("x-rtms-user-id");
-const CUSTOMER_ID: HeaderName = HeaderName::from_static("x-rtms-customer-id");
+const APP_ID: &str = "X-Rtms-App-Id";
+const USER_ID: &str = "X-Rtms-User-Id";
+const CUSTOMER_ID: &str = "X-Rtms-Customer-Id";
 pub(super) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// What stands for an address that can't be written, which none is.
+const UNKNOWN: HeaderValue = HeaderValue::from_static("unknown");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// The names that fields are set by. Pingora keeps a name as it is spelled beside the one that is compared: static text
+/// costs nothing there, where it would copy a [`HeaderName`].
+mod spelled {
+    pub(super) const REQUEST_ID: &str = "X-Request-Id";
+    pub(super) const FORWARDED_FOR: &str = "X-Forwarded-For";
+    pub(super) const FORWARDED_PROTO: &str = "X-Forwarded-Proto";
+    pub(super) const FORWARDED_HOST: &str = "X-Forwarded-Host";
+}
 
 impl State {
     /// The head that goes upstream. Called once an attempt, on a copy of the client's head from which hop-by-hop
@@ -43,7 +55,8 @@ impl State {
         }
         self.name_host(request, ctx)?;
         // Also where it is the client's own, which it may have nominated away.
-        request.insert_header(REQUEST_ID, ctx.request_id(session).clone())?;
+        request.insert_header(spelled::REQUEST_ID, ctx.request_id(session).clone())?;
+        Self::set_trace(request, ctx)?;
         self.set_forwarded(session, request)
     }
 
@@ -63,19 +76,20 @@ impl State {
         let client = session.client_addr().and_then(|a| a.as_inet()).map(|a| a.ip().to_canonical());
         let trusted = client.is_some_and(|ip| self.trusts(ip));
         match client {
-            Some(ip) => request.insert_header(FORWARDED_FOR, forwarded_for(ip, trusted, &request.headers))?,
+            Some(ip) => request.insert_header(spelled::FORWARDED_FOR, forwarded_for(ip, trusted, &request.headers))?,
             None => drop(request.remove_header(&FORWARDED_FOR)),
         }
         if !(trusted && request.headers.contains_key(FORWARDED_PROTO)) {
             let tls = session.digest().is_some_and(|d| d.ssl_digest.is_some());
-            request.insert_header(FORWARDED_PROTO, if tls { "https" } else { "http" })?;
+            let proto = HeaderValue::from_static(if tls { "https" } else { "http" });
+            request.insert_header(spelled::FORWARDED_PROTO, proto)?;
         }
         if !(trusted && request.headers.contains_key(FORWARDED_HOST)) {
             let host = session.req_header().headers.get(header::HOST).cloned();
             let authority =
                 || session.req_header().uri.authority().and_then(|a| HeaderValue::from_str(a.as_str()).ok());
             match host.or_else(authority) {
-                Some(host) => request.insert_header(FORWARDED_HOST, host)?,
+                Some(host) => request.insert_header(spelled::FORWARDED_HOST, host)?,
                 None => drop(request.remove_header(&FORWARDED_HOST)),
             }
         }
@@ -85,7 +99,7 @@ impl State {
 
 /// The upstream's answer passes unchanged, but for the request's id.
 pub(super) fn prepare_response(session: &Session, response: &mut ResponseHeader, ctx: &Context) -> Result<()> {
-    response.insert_header(REQUEST_ID, ctx.request_id(session).clone())
+    response.insert_header(spelled::REQUEST_ID, ctx.request_id(session).clone())
 }
 
 /// Whether an answer is one that goes on until somebody ends it: server-sent events, or gRPC.
@@ -95,15 +109,20 @@ pub(super) fn is_stream(response: &ResponseHeader) -> bool {
     KINDS.iter().any(|stream| kind.get(..stream.len()).is_some_and(|start| start.eq_ignore_ascii_case(stream)))
 }
 
-fn forwarded_for(client: IpAddr, trusted: bool, headers: &HeaderMap) -> String {
-    let mut chain = String::new();
-    if trusted {
-        for value in headers.get_all(FORWARDED_FOR).iter().filter_map(|v| v.to_str().ok()) {
-            chain.push_str(value);
-            chain.push_str(", ");
-        }
+fn forwarded_for(client: IpAddr, trusted: bool, headers: &HeaderMap) -> HeaderValue {
+    // The longest address, an IPv4 one in IPv6's form, has 45 characters: no detour by a string for strangers.
+    let mut text = [0; 45];
+    let mut rest = &mut text[..];
+    let _ = write!(rest, "{client}");
+    let unused = rest.len();
+    let client = text.split_at(text.len() - unused).0;
+    let client = HeaderValue::from_bytes(client).unwrap_or(UNKNOWN);
+    if !trusted {
+        return client;
     }
-    chain + &client.to_string()
+    let said = headers.get_all(FORWARDED_FOR).iter().filter(|v| v.to_str().is_ok());
+    let chain: Vec<&[u8]> = said.chain([&client]).map(HeaderValue::as_bytes).collect();
+    HeaderValue::from_bytes(&chain.join(&b", "[..])).unwrap_or(client)
 }
 
 /// One Cookie field, as HTTP/1 knows it: over HTTP/2 browsers send a field for each cookie (RFC 9113 section 8.2.3).

@@ -14,7 +14,9 @@ pub mod forward;
 mod lenient;
 pub mod outcome;
 pub mod state;
+mod trace;
 
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -25,6 +27,7 @@ use http::{HeaderName, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
+use pingora::protocols::Digest;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
@@ -99,6 +102,20 @@ impl ProxyHttp for Gateway {
         state.choose_peer(ctx)
     }
 
+    async fn connected_to_upstream(
+        &self,
+        _: &mut Session,
+        reused: bool,
+        _: &HttpPeer,
+        _: RawFd,
+        _: Option<&Digest>,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        let Exchange { state, ctx } = exchange;
+        state.metrics.upstream_connected(ctx.upstream, reused);
+        Ok(())
+    }
+
     async fn upstream_request_filter(
         &self,
         session: &mut Session,
@@ -132,6 +149,7 @@ impl ProxyHttp for Gateway {
         exchange: &mut Exchange,
     ) -> Result<()> {
         let Exchange { state, ctx } = exchange;
+        ctx.answered_after = ctx.forwarded.map(|began| began.elapsed());
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             ctx.enter_tunnel();
             ctx.become_stream(&state.streams);
@@ -143,6 +161,9 @@ impl ProxyHttp for Gateway {
             session.set_keepalive(None);
         }
         ctx.gateway_error = outcome::is_gateway_error(response.status);
+        if let Some(trace) = &mut ctx.trace {
+            trace.answered(response.status.as_u16());
+        }
         forward::prepare_response(session, response, ctx)
     }
 

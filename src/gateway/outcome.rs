@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use pingora::prelude::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::Session;
@@ -12,6 +12,7 @@ use super::context::{Attempt, Context};
 use super::refusal;
 use super::state::State;
 use crate::reason::Reason;
+use crate::request::traceparent::Traceparent;
 use crate::telemetry::{Entry, Outcome};
 use crate::upstream::ejection::Sign;
 
@@ -123,10 +124,15 @@ impl State {
             return Err(refusal(Reason::NoHealthyPeer));
         };
         ctx.attempts += 1;
+        if let Some(trace) = &mut ctx.trace {
+            trace.next_attempt();
+        }
         // A retry sends the body again, from the start.
         ctx.bytes_in = 0;
         (ctx.reused, ctx.gateway_error) = (false, false);
-        ctx.attempt = Some(Attempt { peer: choice.index, started: Instant::now(), carried: choice.carried });
+        let started = Instant::now();
+        ctx.forwarded.get_or_insert(started);
+        ctx.attempt = Some(Attempt { peer: choice.index, started, carried: choice.carried });
         Ok(choice.target)
     }
 
@@ -171,6 +177,9 @@ impl State {
     fn end_attempt(&self, ctx: &mut Context, outcome: Option<Outcome>) {
         if let Some(attempt) = ctx.attempt.take() {
             ctx.last_peer = Some(attempt.peer);
+            if let Some(trace) = &mut ctx.trace {
+                trace.attempt_ended(attempt.peer, attempt.started, outcome);
+            }
             if let Some(outcome) = outcome {
                 self.metrics.upstream(ctx.upstream, attempt.peer, outcome, attempt.started.elapsed());
                 if let Some(cluster) = self.clusters.get(ctx.upstream) {
@@ -202,18 +211,27 @@ impl State {
         if let Some(limit) = ctx.limit {
             self.metrics.limited(limit);
         }
+        if let Some(app) = &ctx.app {
+            self.metrics.app(app, ctx.reason, &self.apps);
+        }
         // Last: whoever sees the request counted finds everything else about it counted too.
         self.metrics.request(ctx.route, &session.req_header().method, status, elapsed);
-        self.log(session, ctx, status, elapsed);
+        if self.access_log.picks(ctx.reason.is_some()) {
+            self.log(session, ctx, status, elapsed);
+        }
+        self.record(session, ctx, (status, elapsed));
     }
 
     fn log(&self, session: &Session, ctx: &Context, status: u16, duration: Duration) {
         let request = session.req_header();
+        let said = || Traceparent::read(request.headers.get_all("traceparent").iter().map(HeaderValue::as_bytes));
+        let trace = ctx.trace_id().or_else(|| Some(said()?.trace)).map(|id| id.to_string());
         let cluster = ctx.last_peer.and_then(|_| self.clusters.get(ctx.upstream));
         let peer = ctx.last_peer.zip(cluster).and_then(|(at, c)| c.peers().get(at));
         self.access_log.write(&Entry {
             time: ctx.time,
             request_id: ctx.request_id(session).to_str().unwrap_or_default(),
+            trace_id: trace.as_deref(),
             client: session.client_addr().and_then(|a| a.as_inet()).copied(),
             method: request.method.as_str(),
             path: path_only(request.raw_path()),
@@ -223,11 +241,14 @@ impl State {
             reason: ctx.reason,
             limit: ctx.limit,
             app: ctx.app.as_deref(),
+            user: ctx.identity.as_ref().and_then(|identity| identity.user.as_deref()),
+            previous_key: ctx.previous_key,
             duration,
             auth: ctx.judged,
             upstream: cluster.map(|c| c.name.as_str()),
             peer: peer.map(|p| p.address.as_str()),
             attempts: ctx.attempts,
+            answered_after: ctx.answered_after,
             bytes_in: ctx.bytes_in,
             bytes_out: ctx.bytes_out,
         });
@@ -257,5 +278,15 @@ const fn protocol(version: http::Version) -> &'static str {
         http::Version::HTTP_10 => "HTTP/1.0",
         http::Version::HTTP_09 => "HTTP/0.9",
         _ => "HTTP/1.1",
+    }
+}
+
+/// As `network.protocol.version` spells it.
+pub(super) const fn version(version: http::Version) -> &'static str {
+    match version {
+        http::Version::HTTP_2 => "2",
+        http::Version::HTTP_10 => "1.0",
+        http::Version::HTTP_09 => "0.9",
+        _ => "1.1",
     }
 }

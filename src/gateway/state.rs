@@ -19,7 +19,7 @@ use crate::limit::InFlight;
 use crate::listener::limits::ConnectionLimits;
 use crate::listener::trusted::Trusted;
 use crate::routing::RouteTable;
-use crate::telemetry::{AccessLog, Metrics};
+use crate::telemetry::{AccessLog, Metrics, Tracing};
 use crate::upstream::Cluster;
 
 /// What is in force: a request takes it once, when it comes.
@@ -40,6 +40,8 @@ pub struct State {
     pub(super) trusted: Trusted,
     pub(super) metrics: Arc<Metrics>,
     pub(super) access_log: Arc<AccessLog>,
+    /// `None`: no traces are made.
+    pub(super) tracing: Option<Arc<Tracing>>,
     pub(super) in_flight: Arc<InFlight>,
     pub(super) connections: Arc<ConnectionLimits>,
     pub(super) leaving: Arc<AtomicBool>,
@@ -49,6 +51,10 @@ pub struct State {
 /// One route as requests use it; its index is the one in the table and the metrics.
 pub(super) struct RouteState {
     pub name: Box<str>,
+    /// Which of the template's names is `{appId}`.
+    pub app: Option<usize>,
+    /// Its path template, for people.
+    pub template: Box<str>,
     pub upstream: usize,
     /// How it judges; `None`: it forwards as it is.
     pub rule: Option<Rule>,
@@ -82,6 +88,8 @@ pub struct Handles {
     pub metrics: Arc<Metrics>,
     /// The access log.
     pub access_log: Arc<AccessLog>,
+    /// Where traced requests are told; `None`: no traces are made.
+    pub tracing: Option<Arc<Tracing>>,
     /// True once the process is asked to stop, or another serves: connections aren't kept open any longer.
     pub leaving: Arc<AtomicBool>,
     /// Requests being worked on.
@@ -100,6 +108,8 @@ pub struct Fresh {
     pub metrics: Arc<Metrics>,
     /// The access log.
     pub access_log: Arc<AccessLog>,
+    /// Where traced requests are told; `None`: no traces are made.
+    pub tracing: Option<Arc<Tracing>>,
 }
 
 impl State {
@@ -129,6 +139,7 @@ impl State {
             trusted: Trusted::new(settings.server.trusted_proxies.clone()),
             metrics: handles.metrics,
             access_log: handles.access_log,
+            tracing: handles.tracing,
             leaving: handles.leaving,
             in_flight: handles.in_flight,
             connections: handles.connections,
@@ -141,13 +152,14 @@ impl State {
     /// # Errors
     /// As [`State::new`].
     pub fn successor(&self, settings: &Settings, fresh: Fresh) -> Result<Self, StartError> {
-        let Fresh { clusters, metrics, access_log } = fresh;
+        let Fresh { clusters, metrics, access_log, tracing } = fresh;
         let handles = Handles {
             apps: Arc::clone(&self.apps),
             status: Arc::clone(&self.staleness.status),
             clusters,
             metrics,
             access_log,
+            tracing,
             leaving: Arc::clone(&self.leaving),
             in_flight: Arc::clone(&self.in_flight),
             connections: Arc::clone(&self.connections),
@@ -158,8 +170,9 @@ impl State {
         Ok(next)
     }
 
-    /// Tells the metrics which peers get requests.
-    pub fn tell_peers(&self) {
+    /// Tells the metrics which peers get requests, and lets them decide which apps have counters of their own.
+    pub fn tell(&self) {
+        self.metrics.settle_apps(&self.apps);
         for (upstream, cluster) in self.clusters.iter().enumerate() {
             for (index, peer) in cluster.peers().iter().enumerate() {
                 self.metrics.peer_healthy(upstream, index, peer.is_usable());
@@ -191,6 +204,12 @@ impl State {
         &self.access_log
     }
 
+    /// Where traced requests are told.
+    #[must_use]
+    pub const fn tracing(&self) -> Option<&Arc<Tracing>> {
+        self.tracing.as_ref()
+    }
+
     /// Whether `address` is a proxy whose `X-Forwarded-*` are believed.
     pub(super) fn trusts(&self, address: IpAddr) -> bool {
         self.trusted.contains(address)
@@ -201,9 +220,12 @@ impl State {
         self.access_log.reopen();
     }
 
-    /// Waits until the access log has written what it holds.
+    /// Waits until the access log has written what it holds, and the traces' collector has it; a few seconds at most.
     pub fn flush_logs(&self) {
         self.access_log.flush(Duration::from_secs(1));
+        if let Some(tracing) = &self.tracing {
+            tracing.flush(Duration::from_secs(2));
+        }
     }
 }
 
@@ -224,6 +246,8 @@ impl RouteState {
         };
         Ok(Self {
             name: route.name.as_str().into(),
+            app,
+            template: route.template.to_string().into(),
             upstream: route.upstream,
             rule,
             form: route.rejection,

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use tracing::debug;
 
 use super::application::Application;
+use super::before_tls;
 use super::endpoints::{Endpoint, Endpoints};
 use super::limits::Admitted;
 use super::patience::Timed;
@@ -48,6 +49,7 @@ impl<A> Connections<A> {
             None => Some(self.endpoints.let_in(endpoint, &mut *stream).await.ok()?),
         };
         let mut stream = Timed::new(stream, self.endpoints.times());
+        stream.count_in(endpoint.map(|endpoint| Arc::clone(&endpoint.series)));
         if endpoint.is_some_and(|endpoint| endpoint.h2c) {
             stream.sniff().await.ok()?;
         }
@@ -105,6 +107,8 @@ impl<A: HttpServerApp + Send + Sync + 'static> ServerApp for Connections<A> {
             debug!("a client came back with a certificate that is good no longer");
             return None;
         }
+        before_tls::hands_shaken(&*stream);
+        self.endpoints.runtimes().this_one_serves();
         let endpoint = self.endpoints.of(stream.get_socket_digest().as_deref());
         let _open = endpoint.map(|endpoint| endpoint.series.open());
         let (stream, _admitted) = tokio::select! {

@@ -11,7 +11,7 @@ use super::proxy_protocol::Closed;
 use super::times::{SharedTimes, Times};
 use super::trusted::Trusted;
 use crate::config::settings::{Listener, Settings};
-use crate::telemetry::{ListenerSeries, Metrics};
+use crate::telemetry::{ListenerSeries, Metrics, Runtimes};
 
 /// One listener.
 pub struct Endpoint {
@@ -20,7 +20,7 @@ pub struct Endpoint {
     pub(super) h2c: bool,
     /// A connection begins with a PROXY header.
     pub(super) proxy_protocol: bool,
-    pub(super) series: ListenerSeries,
+    pub(super) series: Arc<ListenerSeries>,
 }
 
 impl Endpoint {
@@ -29,7 +29,7 @@ impl Endpoint {
             address: listener.address,
             h2c: listener.h2c,
             proxy_protocol: listener.proxy_protocol,
-            series: metrics.listener(&listener.address.to_string()),
+            series: Arc::new(metrics.listener(&listener.address.to_string())),
         }
     }
 }
@@ -40,6 +40,7 @@ pub struct Endpoints {
     trusted: Trusted,
     times: SharedTimes,
     limits: Arc<ConnectionLimits>,
+    runtimes: Arc<Runtimes>,
 }
 
 impl Endpoints {
@@ -47,7 +48,14 @@ impl Endpoints {
     #[must_use]
     pub fn new(settings: &Settings, metrics: &Metrics, times: SharedTimes, limits: Arc<ConnectionLimits>) -> Arc<Self> {
         let all = settings.listeners.iter().map(|listener| Endpoint::new(listener, metrics)).collect();
-        Arc::new(Self { all, trusted: Trusted::new(settings.server.trusted_proxies.clone()), times, limits })
+        let trusted = Trusted::new(settings.server.trusted_proxies.clone());
+        Arc::new(Self { all, trusted, times, limits, runtimes: Arc::default() })
+    }
+
+    /// The runtimes that serve connections.
+    #[must_use]
+    pub const fn runtimes(&self) -> &Arc<Runtimes> {
+        &self.runtimes
     }
 
     /// Which listener accepted a connection, by the address it arrived on.

@@ -6,6 +6,7 @@
 //! ([`Timed::first_byte`]) and when it is complete ([`head_complete`]). HTTP/2 has its own idle time once the client's
 //! preface is there, so the deadline ends with that.
 
+mod ending;
 mod passed_on;
 
 use std::fmt;
@@ -24,9 +25,11 @@ use pingora::protocols::{ALPN, Ssl, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use self::ending::Ending;
 use super::ahead::Ahead;
 use super::preface::{self, PREFACE};
 use super::times::Times;
+use crate::telemetry::ListenerSeries;
 
 /// As many bytes of a head as are read at first: most heads are shorter.
 const FIRST: usize = 4096;
@@ -50,12 +53,14 @@ pub struct Timed {
     ahead: Ahead,
     /// It found HTTP/2.
     h2c: bool,
+    ending: Ending,
 }
 
 /// The head on this connection is complete: what follows has limits of its own.
 pub fn head_complete(session: &ServerSession) {
     if let Some(timed) = find(session) {
         timed.deadline.store(NEVER, Ordering::Relaxed);
+        timed.ending.asked.store(true, Ordering::Relaxed);
     }
 }
 
@@ -78,9 +83,15 @@ impl Timed {
             timer: None,
             ahead: Ahead::default(),
             h2c: false,
+            ending: Ending::default(),
         };
         stream.await_head();
         stream
+    }
+
+    /// Counts there how it ends, if no request is whole by then.
+    pub fn count_in(&mut self, series: Option<Arc<ListenerSeries>>) {
+        self.ending.series = series;
     }
 
     /// Finds out whether a plain connection speaks HTTP/2, within the deadlines. What was read is read again.
@@ -186,19 +197,32 @@ impl AsyncRead for Timed {
         let before = buf.filled().len();
         match Pin::new(&mut this.inner).poll_read(cx, buf) {
             Poll::Ready(result) => {
-                this.received(buf.filled().len() - before);
+                let bytes = buf.filled().len() - before;
+                this.received(bytes);
+                this.ending.gone |= result.is_err() || (bytes == 0 && buf.remaining() > 0);
                 Poll::Ready(result)
             }
             Poll::Pending => {
                 ready!(this.poll_deadline(cx));
+                this.ending.timed_out = true;
                 Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
             }
         }
     }
 }
 
+impl Drop for Timed {
+    fn drop(&mut self) {
+        if self.deadline().is_some() {
+            self.ending.count(*self.begun.get_mut());
+        }
+    }
+}
+
 impl AsyncWrite for Timed {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        // Over HTTP/2 the server speaks unasked.
+        self.ending.refused |= *self.deadline.get_mut() != NEVER && *self.preface.get_mut() == usize::MAX;
         Pin::new(&mut self.inner).poll_write(cx, buf)
     }
 

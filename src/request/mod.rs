@@ -6,3 +6,4 @@ pub mod identities;
 pub mod proxy_header;
 pub mod request_id;
 pub mod target;
+pub mod traceparent;

@@ -15,18 +15,20 @@ use pingora_proxy::{HttpProxy, http_proxy};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use super::admin::AdminService;
 use super::handover::{self, Gate};
+use super::listeners::{Doors, GatewayService};
+use super::notify::Notifier;
 use super::parts::{Parts, build, plan};
 use super::pid_file;
 use super::preflight;
 use super::readiness::Readiness;
 use super::services::{
-    AdminService, CertificatesService, Doors, FeedService, GatewayService, HealthService, ProfilesService,
-    ResolveService, When,
+    CertificatesService, FeedService, HealthService, ProfilesService, ResolveService, When,
 };
 use super::shutdown::Caught;
 use super::stages::stages;
-use crate::admin::{self, AdminState};
+use crate::admin::AdminState;
 use crate::apps::feed::Feed;
 use crate::auth::self_check;
 use crate::config::settings::{self, AppsSource, Settings};
@@ -40,6 +42,7 @@ use crate::listener::tls;
 use crate::profiles::rules::Rules;
 use crate::profiles::store::{FileStore, MongoStore, Store};
 use crate::profiles::{Access, Api, Running};
+use crate::telemetry::Runtimes;
 use crate::upstream::Cluster;
 
 /// Threads of the apps feed: one loads or applies while the other keeps the driver's connections alive.
@@ -68,37 +71,45 @@ pub fn run(settings: &Settings, config_file: &Path, upgrade_socket: Option<&Path
     let addresses = preflight::take(settings, inherited, &parts.sockets)?;
     let predecessor = addresses.predecessor;
     let fresh = predecessor.is_none();
-    let (gate, opening) = handover::gate(predecessor, settings.server.pid_file.clone(), &parts.upgrade);
+    let seen = handover::Seen { upgrade: Arc::clone(&parts.upgrade), metrics: Arc::clone(&parts.metrics) };
+    let (gate, opening) = handover::gate(predecessor, settings.server.pid_file.clone(), seen);
     let signals =
         signals.follow(plan(settings, config_file, &parts, (ending, renewals)), parts.stages.parting.clone())?;
     let mut server = Server::new_with_opt_and_conf(None, server_conf(settings));
     let conf = Arc::clone(&server.configuration);
     server.bootstrap();
 
-    let gateway = gateway_service(settings, &parts, &conf)?;
-    let router = admin::router(admin_state(settings, &parts));
+    let (gateway, runtimes) = gateway_service(settings, &parts, &conf)?;
+    let admin = admin_state(settings, &parts, &runtimes);
     let profiles = settings.profiles.as_ref().zip(addresses.profiles);
     let profiles = profiles.map(|(p, socket)| profiles_service(settings, (p, socket), &gate, &parts));
     let feed = server.add_service(feed_service(parts.feed));
     add_watchers(&mut server, &parts.clusters.subscribe(), CertificatesService::new(watcher, Arc::clone(&parts.look)));
     if let Some(socket) = addresses.admin {
-        server.add_service(background_service("admin", AdminService::new(socket, router, gate, parts.stages.clone())));
+        server.add_service(background_service("admin", AdminService::new(socket, admin, gate, parts.stages.clone())));
     }
     if let Some(profiles) = profiles {
         server.add_service(profiles);
     }
     // Nobody is let in before the first apps are in force.
     let listening = Arc::clone(&parts.flags.listening);
-    let doors = Doors { listening, kept: parts.sockets, stages: parts.stages, opening };
+    let doors =
+        Doors { listening, kept: parts.sockets, stages: parts.stages, opening, notifier: Arc::clone(&parts.notifier) };
     server.add_service(GatewayService::new(gateway, addresses.listeners, doors)).add_dependency(&feed);
 
-    if let Some(path) = settings.server.pid_file.as_ref().filter(|_| fresh) {
-        pid_file::write(path)?;
+    if fresh {
+        begin_alone(settings.server.pid_file.as_deref(), &parts.notifier)?;
     }
     info!(config = %config_file.display(), apps = ?settings.apps.source, "starting");
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
     pid_file::remove();
     Ok(())
+}
+
+/// There is no process whose place this one takes: who it is needn't wait until it serves.
+fn begin_alone(pid_file: Option<&Path>, notifier: &Notifier) -> Result<(), StartError> {
+    notifier.loading();
+    pid_file.map_or(Ok(()), pid_file::write)
 }
 
 fn check_cryptography() -> Result<(), StartError> {
@@ -134,12 +145,13 @@ fn gateway_service(
     settings: &Settings,
     parts: &Parts,
     conf: &Arc<ServerConf>,
-) -> Result<listening::Service<Connections<HttpProxy<Gateway>>>, StartError> {
+) -> Result<(listening::Service<Connections<HttpProxy<Gateway>>>, Arc<Runtimes>), StartError> {
     let mut proxy = http_proxy(conf, Gateway::new(Arc::clone(&parts.current)));
     // The defaults of the plain constructor would lose Pingora's bounds.
     proxy.h2_options = Some(default_h2_options());
     let limits = Arc::clone(parts.current.load().connections());
     let endpoints = Endpoints::new(settings, &parts.metrics, Arc::clone(&parts.times), limits);
+    let runtimes = Arc::clone(endpoints.runtimes());
     let connections = Connections::new(proxy, Arc::clone(&endpoints), parts.stages.parting.clone());
     let mut service = listening::Service::new("gateway".to_owned(), connections);
     service.endpoints().set_pre_tls_callback(Arc::new(BeforeTls::new(endpoints)));
@@ -152,7 +164,7 @@ fn gateway_service(
             }
         });
     }
-    Ok(service)
+    Ok((service, runtimes))
 }
 
 fn feed_service(feed: Feed) -> GenBackgroundService<FeedService> {
@@ -205,18 +217,24 @@ fn profiles_service(
     service
 }
 
-fn admin_state(settings: &Settings, parts: &Parts) -> AdminState {
+fn admin_state(settings: &Settings, parts: &Parts, runtimes: &Arc<Runtimes>) -> AdminState {
     let reject_after = settings.apps.reject_when_stale.then_some(settings.apps.max_staleness);
     let readiness = Readiness::new(parts.flags.clone(), parts.feed.status(), reject_after);
     let (current, clusters) = (Arc::clone(&parts.current), Arc::clone(&parts.current));
+    let (metrics, runtimes) = (Arc::clone(&parts.metrics), Arc::clone(runtimes));
     AdminState {
         metrics: Arc::clone(&parts.metrics),
         feed: parts.feed.status(),
-        tell_peers: Arc::new(move || current.load().tell_peers()),
+        tell: Arc::new(move || {
+            current.load().tell();
+            metrics.observe_runtimes(&runtimes);
+        }),
         ready: Arc::new(move || readiness.check()),
         about: Arc::clone(&parts.about),
         certificates: Arc::clone(&parts.certificates),
         clusters: Arc::new(move || clusters.load().clusters().to_vec()),
         upgrade: Arc::clone(&parts.upgrade),
+        draining: Arc::clone(&parts.flags.draining),
+        recent: Arc::default(),
     }
 }

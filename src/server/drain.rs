@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::info;
 
+use super::notify::Notifier;
 use super::readiness::Flags;
 use super::stages::Ending;
 use crate::apps::feed::{Phase, Status};
@@ -17,6 +18,9 @@ use crate::listener::limits::ConnectionLimits;
 const LOOK: Duration = Duration::from_millis(50);
 /// After a handover, a connection that was just accepted may still be in its TLS handshake, and not be counted yet.
 const QUIET: Duration = Duration::from_secs(1);
+/// Once no request is under way, connections have so long to end: an answer may still be on its way out, and a stream of
+/// HTTP/2, begun before its client was told to go, on its way in.
+const PARTING: Duration = Duration::from_secs(1);
 
 /// What stopping takes.
 pub struct Drain {
@@ -34,6 +38,8 @@ pub struct Drain {
     pub connections: Arc<ConnectionLimits>,
     /// Tells everybody.
     pub ending: Ending,
+    /// Tells the service manager.
+    pub notifier: Arc<Notifier>,
 }
 
 /// What is waited for once the listeners are closed.
@@ -65,6 +71,7 @@ impl Drain {
     pub(super) async fn serve_on(&self) {
         self.flags.draining.store(true, Ordering::Relaxed);
         self.flags.leaving.store(true, Ordering::Relaxed);
+        self.notifier.draining();
         info!(seconds = self.lasts.as_secs_f64(), "draining: not ready any more, still serving");
         // Nobody needs time to notice a gateway that never let anybody in.
         if self.flags.listening.load(Ordering::Acquire) {
@@ -76,6 +83,7 @@ impl Drain {
     /// next answers tell them to.
     pub(super) async fn move_clients(&self) {
         self.flags.leaving.store(true, Ordering::Relaxed);
+        self.notifier.relieved();
         self.ending.hand_over();
         info!(seconds = self.lasts.as_secs_f64(), "handed over: accepting no more, waiting for connections to end");
         let quiet = async {
@@ -90,15 +98,21 @@ impl Drain {
         let _ = timeout(self.lasts, quiet).await;
     }
 
-    /// Closes the listeners and waits for what is in flight, for streams last.
+    /// Closes the listeners and waits for what is in flight and the ends of connections, for streams last.
     pub(super) async fn finish(&self) {
+        self.notifier.stopping();
         self.ending.close();
         let start = Instant::now();
+        let mut last_request = start;
         loop {
             sleep(LOOK).await;
             let (requests, streams) = self.in_flight();
+            if requests > 0 {
+                last_request = Instant::now();
+            }
+            let parting = self.connections.open() > 0 && last_request.elapsed() < PARTING;
             let profiles = self.flags.profiles.load(Ordering::Acquire);
-            let work = requests > 0 || profiles || self.apps.phase() != Phase::Stopped;
+            let work = requests > 0 || parting || profiles || self.apps.phase() != Phase::Stopped;
             if self.finish.over(start.elapsed(), work, streams > 0) {
                 return;
             }

@@ -1,8 +1,11 @@
 //! The process: what is started in which order, when it is ready, and how it stops.
 
+mod admin;
 pub mod bootstrap;
 pub mod drain;
 pub mod handover;
+pub mod listeners;
+pub mod notify;
 mod parts;
 mod pid_file;
 pub mod preflight;

@@ -8,8 +8,9 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use super::drain::{Drain, Finish};
 use super::handover::Giver;
+use super::notify::Notifier;
 use super::readiness::Flags;
-use super::reload::{Reloader, labels};
+use super::reload::{Reloader, labels, start_tracing};
 use super::renewal::{self, Identities, Renewal};
 use super::shutdown::Plan;
 use super::sockets::Sockets;
@@ -41,6 +42,7 @@ pub(super) struct Parts {
     pub(super) sockets: Sockets,
     pub(super) stages: Stages,
     pub(super) upgrade: Arc<Upgrade>,
+    pub(super) notifier: Arc<Notifier>,
 }
 
 /// Builds them; what watches over certificates, and what it tells of upstreams.
@@ -53,7 +55,10 @@ pub(super) fn build(
     stages: Stages,
 ) -> Result<(Parts, Watcher, mpsc::Receiver<Renewal>), StartError> {
     let (routes, upstreams) = labels(settings);
-    let metrics = Metrics::new(&routes, &upstreams).map_err(|e| StartError::Process(e.to_string()))?;
+    let fresh = Metrics::new(&[], &[]).map_err(|e| StartError::Process(e.to_string()))?;
+    let metrics = fresh.rebound(&routes, &upstreams, settings.telemetry.per_app);
+    metrics.take_over(&fresh);
+    metrics.started(settings.server.threads);
     let clusters: Vec<Arc<Cluster>> = (1u64..)
         .zip(&settings.upstreams)
         .map(|(group, upstream)| Cluster::new(upstream, group).map(Arc::new))
@@ -81,6 +86,7 @@ pub(super) fn build(
         sockets: Sockets::default(),
         stages,
         upgrade: Arc::default(),
+        notifier: Arc::new(Notifier::from_environment()),
     };
     Ok((parts, watcher, renewed))
 }
@@ -94,6 +100,8 @@ fn state(
 ) -> Result<Current, StartError> {
     let access_log = AccessLog::open(&settings.telemetry.access_log, metrics.access_log_dropped())
         .map_err(|e| StartError::Process(format!("telemetry.access_log: {e}")))?;
+    let tracing = settings.telemetry.tracing.as_ref();
+    let tracing = tracing.map(|tracing| start_tracing(tracing, metrics)).transpose()?;
     let connections = ConnectionLimits::new(&settings.limits, Trusted::new(settings.server.trusted_proxies.clone()));
     let handles = Handles {
         apps: feed.published(),
@@ -101,6 +109,7 @@ fn state(
         clusters: clusters.to_vec(),
         metrics: Arc::clone(metrics),
         access_log: Arc::new(access_log),
+        tracing,
         leaving: Arc::clone(&flags.leaving),
         in_flight: Arc::default(),
         streams: Arc::default(),
@@ -124,12 +133,14 @@ pub(super) fn plan(
         apps: parts.feed.status(),
         connections: Arc::clone(parts.current.load().connections()),
         ending,
+        notifier: Arc::clone(&parts.notifier),
     };
     let giver = Giver {
         path: settings.server.upgrade_socket.clone(),
         sockets: parts.sockets.clone(),
         flags: parts.flags.clone(),
         upgrade: Arc::clone(&parts.upgrade),
+        metrics: Arc::clone(&parts.metrics),
         pending: None,
     };
     let reloader = Reloader {
@@ -143,6 +154,7 @@ pub(super) fn plan(
         retired: Vec::new(),
         renewals,
         look: Arc::clone(&parts.look),
+        notifier: Arc::clone(&parts.notifier),
     };
     Plan { drain, reloader, giver }
 }

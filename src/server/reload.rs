@@ -8,20 +8,20 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, mpsc, watch};
 use tracing::{error, info, warn};
 
+use super::notify::Notifier;
 use super::renewal::Renewal;
 use crate::admin::{About, LastReload};
-use crate::config::settings::{Settings, Upstream};
+use crate::config::settings::{self, Settings, Upstream};
 use crate::config::{self, Mistakes};
 use crate::error::StartError;
 use crate::gateway::state::{Current, Fresh, State};
 use crate::listener::times::{SharedTimes, Times};
-use crate::telemetry::{AccessLog, Metrics, ReloadResult};
+use crate::telemetry::{AccessLog, Metrics, ReloadResult, Tracing};
 use crate::upstream::tls::Material;
 use crate::upstream::{Cluster, resolve};
 
@@ -48,6 +48,8 @@ pub struct Reloader {
     pub renewals: mpsc::Receiver<Renewal>,
     /// Told that certificates should be looked at now.
     pub look: Arc<Notify>,
+    /// Tells the service manager.
+    pub notifier: Arc<Notifier>,
 }
 
 /// Why a configuration isn't put in force.
@@ -61,16 +63,21 @@ impl Reloader {
     /// Reads the file again and puts it in force, or says why not.
     pub async fn reload(&mut self) {
         let metrics = Arc::clone(self.current.load().metrics());
+        let notifier = Arc::clone(&self.notifier);
+        let told = notifier.reloading();
         let result = match self.attempt().await {
             Ok(changed) => {
                 info!(config = %self.file.display(), ?changed, "the configuration was reloaded");
-                self.told(ReloadResult::Ok, None);
+                self.told(LastReload::new(ReloadResult::Ok, None, &[]));
                 ReloadResult::Ok
             }
             Err(refusal) => self.refused(&refusal),
         };
         metrics.config_reloaded(result);
         self.look.notify_one();
+        if let Some(told) = told {
+            told.over(self.about.load().last_problem());
+        }
     }
 
     /// Opens the access log's file anew.
@@ -79,12 +86,18 @@ impl Reloader {
     }
 
     fn refused(&self, refusal: &Refusal) -> ReloadResult {
+        let mut said = Vec::new();
         let (result, why) = match refusal {
             Refusal::Mistakes(mistakes) => {
-                for mistake in mistakes {
+                said.extend(mistakes.iter().map(ToString::to_string));
+                for mistake in &said {
                     error!("not reloaded: {mistake}");
                 }
-                (ReloadResult::Invalid, format!("{} mistakes; `check` prints them", mistakes.iter().count()))
+                let why = match said.len() {
+                    1 => "1 mistake; `check` prints it".to_owned(),
+                    n => format!("{n} mistakes; `check` prints them"),
+                };
+                (ReloadResult::Invalid, why)
             }
             Refusal::RestartNeeded(sections) => {
                 let sections = sections.join(", ");
@@ -96,12 +109,11 @@ impl Reloader {
                 (ReloadResult::Invalid, problem.to_string())
             }
         };
-        self.told(result, Some(why));
+        self.told(LastReload::new(result, Some(why), &said));
         result
     }
 
-    fn told(&self, result: ReloadResult, problem: Option<String>) {
-        let last = LastReload { at: SystemTime::now(), result: result.as_str(), problem };
+    fn told(&self, last: LastReload) {
         let about = self.about.load().after(&self.settings, &self.file, last);
         self.about.store(Arc::new(about));
     }
@@ -128,9 +140,10 @@ impl Reloader {
         let before = self.current.load_full();
         let clusters = self.clusters(settings, before.clusters()).await?;
         let (routes, upstreams) = labels(settings);
-        let metrics = before.metrics().rebound(&routes, &upstreams);
+        let metrics = before.metrics().rebound(&routes, &upstreams, settings.telemetry.per_app);
         let access_log = self.access_log(settings, &before, &metrics)?;
-        before.successor(settings, Fresh { clusters, metrics, access_log })
+        let tracing = self.tracing(settings, &before, &metrics)?;
+        before.successor(settings, Fresh { clusters, metrics, access_log, tracing })
     }
 
     /// Upstreams with the settings they had are the ones they were.
@@ -188,6 +201,20 @@ impl Reloader {
         Ok(Arc::new(log))
     }
 
+    /// The one before, once no request has it any more, sends what it holds by itself.
+    fn tracing(
+        &self,
+        settings: &Settings,
+        before: &State,
+        metrics: &Metrics,
+    ) -> Result<Option<Arc<Tracing>>, StartError> {
+        let tracing = &settings.telemetry.tracing;
+        if *tracing == self.settings.telemetry.tracing {
+            return Ok(before.tracing().cloned());
+        }
+        tracing.as_ref().map(|tracing| start_tracing(tracing, metrics)).transpose()
+    }
+
     pub(super) fn put_in_force(&mut self, settings: Settings, next: State) {
         let limits = &settings.limits;
         if (limits.client_idle, limits.head_read_timeout)
@@ -196,11 +223,21 @@ impl Reloader {
             self.times.store(Arc::new(Times::new(limits.client_idle, limits.head_read_timeout)));
         }
         next.connections().set(limits);
+        next.metrics().take_over(self.current.load().metrics());
         let clusters = next.clusters().to_vec();
         self.current.store(Arc::new(next));
         self.clusters.send_replace(clusters);
         self.settings = settings;
     }
+}
+
+/// Starts to send traces.
+///
+/// # Errors
+/// What keeps it from that.
+pub fn start_tracing(tracing: &settings::Tracing, metrics: &Metrics) -> Result<Arc<Tracing>, StartError> {
+    let started = Tracing::start(tracing, metrics.spans());
+    started.map(Arc::new).map_err(|problem| StartError::Process(format!("telemetry.tracing: {problem}")))
 }
 
 /// Whether a cluster's TLS is made of this.

@@ -124,7 +124,8 @@ impl Reloader {
             *place = Arc::new(cluster);
         }
         let (metrics, access_log) = (Arc::clone(before.metrics()), Arc::clone(before.access_log()));
-        match before.successor(&self.settings, Fresh { clusters, metrics, access_log }) {
+        let tracing = before.tracing().cloned();
+        match before.successor(&self.settings, Fresh { clusters, metrics, access_log, tracing }) {
             Ok(next) => self.put_in_force(self.settings.clone(), next),
             Err(error) => error!(upstream = upstream.name, %error, "its new TLS files could not be put in force"),
         }

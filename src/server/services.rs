@@ -1,28 +1,23 @@
-//! The services Pingora runs: the apps feed, the resolver, the health checks, the watch over certificates, the admin pages, the app profiles API, and the gateway itself.
+//! The services Pingora runs: the apps feed, the resolver, the health checks, the watch over certificates and the app
+//! profiles API. The admin pages are in [`super::admin`], what answers on the listeners in [`super::listeners`].
 
-use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::os::fd::IntoRawFd as _;
+use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pingora::server::{ListenFds, ShutdownWatch};
+use pingora::server::ShutdownWatch;
+use pingora::services::ServiceReadyNotifier;
 use pingora::services::background::BackgroundService;
-use pingora::services::{Service, ServiceReadyNotifier};
 use tokio::sync::{Notify, watch};
-use tokio::time::timeout;
 use tracing::error;
 
-use super::handover::{Gate, Opening};
+use super::handover::Gate;
 use super::pid_file;
-use super::preflight::Reserved;
-use super::sockets::Sockets;
-use super::stages::{Stages, lingered, reached};
+use super::stages::{Stages, reached};
 use crate::apps::feed::Feed;
 use crate::certificates::Watcher;
-use crate::error::StartError;
 use crate::listener::tls::Acceptor;
 use crate::profiles::serve::Stop;
 use crate::profiles::{self, Api};
@@ -97,68 +92,6 @@ impl BackgroundService for CertificatesService {
     }
 }
 
-/// The admin pages; they answer until the process ends, through the drain, or until another process took over.
-pub struct AdminService {
-    listener: Mutex<Option<TcpListener>>,
-    router: axum::Router,
-    gate: Gate,
-    stages: Stages,
-}
-
-impl AdminService {
-    /// Serves `router` on a socket that listens already, once `gate` is open.
-    #[must_use]
-    pub const fn new(listener: TcpListener, router: axum::Router, gate: Gate, stages: Stages) -> Self {
-        Self { listener: Mutex::new(Some(listener)), router, gate, stages }
-    }
-}
-
-#[async_trait]
-impl BackgroundService for AdminService {
-    async fn start(&self, _: ShutdownWatch) {
-        reached(&mut self.gate.clone()).await;
-        let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(listener) = listener else { return };
-        let handed_over = self.stages.handed_over.clone();
-        let served = match tokio::net::TcpListener::from_std(listener) {
-            Ok(listener) => {
-                let listener = Handed { listener: Some(listener), handed_over: handed_over.clone() };
-                axum::serve(listener, self.router.clone()).with_graceful_shutdown(lingered(handed_over)).await
-            }
-            Err(error) => Err(error),
-        };
-        if let Err(error) = served {
-            error!(%error, "the admin pages ended");
-        }
-    }
-}
-
-/// A listener that is let go as soon as another process has it, before the connections that it gave.
-struct Handed {
-    listener: Option<tokio::net::TcpListener>,
-    handed_over: watch::Receiver<bool>,
-}
-
-impl axum::serve::Listener for Handed {
-    type Io = tokio::net::TcpStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        if let Some(listener) = &mut self.listener {
-            tokio::select! {
-                accepted = axum::serve::Listener::accept(listener) => return accepted,
-                () = reached(&mut self.handed_over) => {}
-            }
-        }
-        self.listener = None;
-        std::future::pending().await
-    }
-
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.listener.as_ref().ok_or(io::ErrorKind::NotConnected)?.local_addr()
-    }
-}
-
 /// The app profiles API, and what its store must have kept going.
 pub struct ProfilesService {
     listener: Mutex<Option<TcpListener>>,
@@ -211,89 +144,8 @@ impl BackgroundService for ProfilesService {
     }
 }
 
-/// The listeners and what answers on them.
-///
-/// The sockets are opened here and handed to Pingora as if an older process had: so it is known when clients are
-/// let in, and an address that can't be listened on is an error rather than half a minute of attempts.
-pub struct GatewayService<S> {
-    name: String,
-    addresses: Option<Vec<String>>,
-    start: Option<(S, Vec<Reserved>, Doors)>,
-}
-
-/// What opening and closing the listeners takes.
-pub struct Doors {
-    /// Set once they listen.
-    pub listening: Arc<AtomicBool>,
-    /// The sockets are kept there while they do.
-    pub kept: Sockets,
-    /// When they close.
-    pub stages: Stages,
-    /// What is left to do once clients are let in, where another process let them in so far.
-    pub opening: Option<Opening>,
-}
-
-impl<S: Service + 'static> GatewayService<S> {
-    /// Serves `service` on `sockets`.
-    #[must_use]
-    pub fn new(service: S, sockets: Vec<Reserved>, doors: Doors) -> Self {
-        let (name, addresses) = (service.name().to_owned(), service.listen_addresses());
-        Self { name, addresses, start: Some((service, sockets, doors)) }
-    }
-}
-
-/// Time in which Pingora's accept loops begin, or fail to: before that no other process is told to stop its own.
-const SETTLE: Duration = Duration::from_millis(100);
-
-#[async_trait]
-impl<S: Service + 'static> Service for GatewayService<S> {
-    async fn start_service(&mut self, fds: Option<ListenFds>, _: ShutdownWatch, per_fd: usize) {
-        let Some((mut service, sockets, doors)) = self.start.take() else { return };
-        for socket in sockets {
-            let address = socket.address;
-            let kept = |listener: TcpListener| match doors.kept.keep(address, &listener) {
-                Ok(()) => Ok(listener),
-                Err(source) => Err(StartError::Listen { address, source }),
-            };
-            match (socket.listen().and_then(kept), &fds) {
-                (Ok(listener), Some(fds)) => fds.lock().add(address.to_string(), listener.into_raw_fd()),
-                (Ok(_), None) => {}
-                (Err(error), _) => end_process("the listeners", &error),
-            }
-        }
-        doors.listening.store(true, Ordering::Release);
-        // Its own task: Pingora would go on without its listeners if this panicked.
-        let mut task = tokio::spawn(async move { service.start_service(fds, doors.stages.closed, per_fd).await });
-        let early = match &doors.opening {
-            None => None,
-            Some(_) => timeout(SETTLE, &mut task).await.ok(),
-        };
-        if early.is_none()
-            && let Some(opening) = doors.opening
-            && let Err(error) = opening.complete()
-        {
-            end_process("taking over", &error);
-        }
-        let ended = match early {
-            Some(ended) => ended,
-            None => task.await,
-        };
-        if let Err(error) = ended {
-            end_process("the listeners", &error);
-        }
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn listen_addresses(&self) -> Option<Vec<String>> {
-        self.addresses.clone()
-    }
-}
-
 #[expect(clippy::exit, reason = "half a gateway must not go on")]
-fn end_process(what: &str, error: &dyn std::fmt::Display) -> ! {
+pub(super) fn end_process(what: &str, error: &dyn std::fmt::Display) -> ! {
     error!(%error, "{what} failed; the process ends");
     pid_file::remove();
     std::process::exit(1)

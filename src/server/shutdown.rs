@@ -168,7 +168,9 @@ impl Plan {
             }
             drain.finish().await;
         };
-        if !matches!(stop, Stop::AtOnce) {
+        if matches!(stop, Stop::AtOnce) {
+            drain.notifier.stopping();
+        } else {
             tokio::select! {
                 () = last => {}
                 () = received.interrupted(&mut reloader, &mut giver) => {}

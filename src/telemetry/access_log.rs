@@ -1,4 +1,4 @@
-//! The access log: one JSON line a request, written by a thread of its own.
+//! The access log: one line a request, written by a thread of its own.
 //!
 //! A request never waits for the log: where the output doesn't keep up, lines are dropped and counted. The thread
 //! writes what has piled up in one go, so the cost of a system call is shared under load.
@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use prometheus::IntCounter;
 
 use self::writer::{LogFile, Message, Sink, Stdout, Writer};
-pub use super::line::Entry;
+pub use super::entry::Entry;
+use super::line::Form;
 use crate::config::settings;
 
 /// Lines that may wait: about 4 MiB of ordinary ones, a third of a second at 25 000 requests a second.
@@ -27,8 +28,16 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 pub struct AccessLog {
     lines: SyncSender<Message>,
     reopen: Arc<AtomicBool>,
-    sample: f64,
+    form: Form,
+    sample: Sample,
     dropped: IntCounter,
+}
+
+/// Which requests are logged: a share of them.
+#[derive(Clone, Copy)]
+struct Sample {
+    forwarded: f64,
+    rejected: f64,
 }
 
 impl AccessLog {
@@ -42,23 +51,34 @@ impl AccessLog {
             None => Box::new(Stdout),
             Some(path) => Box::new(LogFile::open(path)?),
         };
-        Self::start(sink, settings.sample, WAITING, dropped)
+        let sample = Sample { forwarded: settings.sample, rejected: settings.sample_rejections };
+        let form = Form { format: settings.format.clone(), user: settings.user.clone() };
+        Self::start(sink, (form, sample), WAITING, dropped)
     }
 
-    fn start(sink: Box<dyn Sink>, sample: f64, waiting: usize, dropped: IntCounter) -> io::Result<Self> {
+    fn start(
+        sink: Box<dyn Sink>,
+        (form, sample): (Form, Sample),
+        waiting: usize,
+        dropped: IntCounter,
+    ) -> io::Result<Self> {
         let (lines, inbox) = sync_channel(waiting);
         let reopen = Arc::new(AtomicBool::new(false));
         let writer = Writer::new(sink, Arc::clone(&reopen), dropped.clone());
         thread::Builder::new().name("access-log".to_owned()).spawn(move || writer.run(&inbox))?;
-        Ok(Self { lines, reopen, sample, dropped })
+        Ok(Self { lines, reopen, form, sample, dropped })
     }
 
-    /// Logs a request, if it is in the sample. Never blocks.
+    /// Whether a request is in the sample; `rejected`: it was not forwarded, or not answered by its upstream.
+    #[must_use]
+    pub fn picks(&self, rejected: bool) -> bool {
+        let share = if rejected { self.sample.rejected } else { self.sample.forwarded };
+        share >= 1.0 || fastrand::f64() < share
+    }
+
+    /// Logs a request. Never blocks.
     pub fn write(&self, entry: &Entry<'_>) {
-        if self.sample < 1.0 && fastrand::f64() >= self.sample {
-            return;
-        }
-        if self.lines.try_send(Message::Line(entry.line())).is_err() {
+        if self.lines.try_send(Message::Line(self.form.line(entry))).is_err() {
             self.dropped.inc();
         }
     }
@@ -103,6 +123,13 @@ mod tests {
 
     use super::super::line::tests::entry;
     use super::*;
+    use crate::telemetry::{Format, ShownUser};
+
+    const ALL: Sample = Sample { forwarded: 1.0, rejected: 1.0 };
+
+    fn json() -> Form {
+        Form { format: Format::Json, user: ShownUser::Off }
+    }
 
     const SOON: Duration = Duration::from_secs(20);
 
@@ -111,7 +138,8 @@ mod tests {
     }
 
     fn at(path: &Path, sample: f64) -> settings::AccessLog {
-        settings::AccessLog { path: Some(path.to_owned()), sample }
+        let (format, user) = (Format::Json, ShownUser::Off);
+        settings::AccessLog { format, path: Some(path.to_owned()), sample, sample_rejections: 1.0, user }
     }
 
     fn lines(path: &Path) -> usize {
@@ -160,7 +188,7 @@ mod tests {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let dropped = counter();
         let gate = Gate { entered, pass, seen: Arc::clone(&seen) };
-        let log = AccessLog::start(Box::new(gate), 1.0, 4, dropped.clone()).unwrap();
+        let log = AccessLog::start(Box::new(gate), (json(), ALL), 4, dropped.clone()).unwrap();
         log.write(&entry());
         is_in.recv().unwrap();
         for _ in 0..7 {
@@ -212,18 +240,13 @@ mod tests {
     }
 
     #[test]
-    fn the_sample_is_a_share_of_requests() {
+    fn the_sample_is_a_share_of_requests_and_rejections_have_one_of_their_own() {
         let dir = tempfile::tempdir().unwrap();
-        let (none, some) = (dir.path().join("none"), dir.path().join("some"));
-        let silent = AccessLog::open(&at(&none, 0.0), counter()).unwrap();
-        let half = AccessLog::open(&at(&some, 0.5), counter()).unwrap();
-        for _ in 0..2000 {
-            silent.write(&entry());
-            half.write(&entry());
-        }
-        assert!(silent.flush(SOON) && half.flush(SOON));
-        assert_eq!(lines(&none), 0);
+        let of = |sample: f64| AccessLog::open(&at(&dir.path().join("log"), sample), counter()).unwrap();
+        let picked = |log: &AccessLog, rejected: bool| (0..2000).filter(|_| log.picks(rejected)).count();
+        assert_eq!((picked(&of(0.0), false), picked(&of(1.0), false), picked(&of(0.0), true)), (0, 2000, 2000));
         // Six standard deviations either way.
-        assert!((866..=1134).contains(&lines(&some)), "{}", lines(&some));
+        let half = picked(&of(0.5), false);
+        assert!((866..=1134).contains(&half), "{half}");
     }
 }

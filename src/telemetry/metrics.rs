@@ -4,17 +4,21 @@
 //! and an atomic addition.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use http::Method;
 use prometheus::{IntCounter, TextEncoder};
 
 use super::connections::ListenerSeries;
 use super::families::Families;
 use super::limited::{Limit, Limited};
-use super::reload_result::ReloadResult;
+use super::per_app::PerApp;
 use super::requests::Requests;
+use super::trace::SpanCounts;
 use super::upstreams::{Outcome, Upstreams};
+use crate::apps::Snapshot;
+use crate::config::settings;
 use crate::reason::Reason;
 
 /// The content type of [`Metrics::render`].
@@ -35,6 +39,8 @@ pub struct Metrics {
     limited: Limited,
     current_key: IntCounter,
     previous_key: IntCounter,
+    /// `None`: single apps aren't counted.
+    per_app: Option<Arc<PerApp>>,
 }
 
 impl Metrics {
@@ -46,33 +52,62 @@ impl Metrics {
     pub fn new(routes: &[&str], upstreams: &[(&str, Vec<&str>)]) -> prometheus::Result<Arc<Self>> {
         let families = Families::register()?;
         super::feed::start_at_zero(&families.apps);
-        for result in ReloadResult::ALL {
-            families.config_reloads.with_label_values(&[result.as_str()]);
-        }
+        // The series exist from the start.
+        let _ = SpanCounts::new(&families.spans);
         let _ = families.profiles_requests.with_label_values(&["list", "200"]);
-        Ok(Arc::new(Self::bind(Arc::new(families), routes, upstreams)))
+        Ok(Arc::new(Self::bind(Arc::new(families), routes, upstreams, None)))
     }
 
     /// The same metrics, for another configuration's routes and upstreams. Series that are counted already go on; the gauges
-    /// of peers begin anew, so that those that are gone leave them.
+    /// of peers begin anew, so that those that are gone leave them. Single apps are counted from [`Metrics::take_over`] on.
     #[must_use]
-    pub fn rebound(&self, routes: &[&str], upstreams: &[(&str, Vec<&str>)]) -> Arc<Self> {
+    pub fn rebound(&self, routes: &[&str], upstreams: &[(&str, Vec<&str>)], per_app: settings::PerApp) -> Arc<Self> {
         self.families.upstreams.healthy.reset();
-        Arc::new(Self::bind(Arc::clone(&self.families), routes, upstreams))
+        let same = self.per_app.clone().filter(|before| before.settings() == per_app);
+        let per_app = same.or_else(|| PerApp::new(per_app, &self.families.per_app, Instant::now()));
+        Arc::new(Self::bind(Arc::clone(&self.families), routes, upstreams, per_app))
     }
 
-    /// A reload of the configuration was asked for.
-    pub fn config_reloaded(&self, result: ReloadResult) {
-        self.families.config_reloads.with_label_values(&[result.as_str()]).inc();
+    /// These are in force from now on, in the place of `before`.
+    pub fn take_over(&self, before: &Self) {
+        let is_same = match (&self.per_app, &before.per_app) {
+            (Some(here), Some(there)) => Arc::ptr_eq(here, there),
+            (here, there) => here.is_none() && there.is_none(),
+        };
+        if !is_same {
+            before.per_app.iter().for_each(|per_app| per_app.close());
+            self.families.per_app.reset();
+        }
+        self.per_app.iter().for_each(|per_app| per_app.open());
     }
 
-    fn bind(families: Arc<Families>, routes: &[&str], upstreams: &[(&str, Vec<&str>)]) -> Self {
+    /// A request that names an app ended.
+    pub fn app(&self, app: &str, reason: Option<Reason>, apps: &ArcSwap<Snapshot>) {
+        if let Some(per_app) = &self.per_app {
+            per_app.count(app, reason, || apps.load().get(app).is_some());
+        }
+    }
+
+    /// Decides which apps have counters of their own, if it is time for that. Called just before [`Metrics::render`].
+    pub fn settle_apps(&self, apps: &ArcSwap<Snapshot>) {
+        if let Some(per_app) = &self.per_app {
+            per_app.settle(Instant::now(), &apps.load_full());
+        }
+    }
+
+    fn bind(
+        families: Arc<Families>,
+        routes: &[&str],
+        upstreams: &[(&str, Vec<&str>)],
+        per_app: Option<Arc<PerApp>>,
+    ) -> Self {
         Self {
             requests: Requests::new(&families.requests, routes),
             upstreams: Upstreams::new(&families.upstreams, upstreams),
             limited: Limited::new(&families.requests.limited),
             current_key: families.requests.key_matches.with_label_values(&["current"]),
             previous_key: families.requests.key_matches.with_label_values(&["previous"]),
+            per_app,
             families,
         }
     }
@@ -118,6 +153,11 @@ impl Metrics {
         self.upstreams.attempted(upstream, peer, outcome, elapsed);
     }
 
+    /// A request is sent on a connection; `reused`: one that was kept from a request before.
+    pub fn upstream_connected(&self, upstream: usize, reused: bool) {
+        self.upstreams.connected(upstream, reused);
+    }
+
     /// An attempt to forward a request is repeated.
     pub fn retried(&self, upstream: usize) {
         self.upstreams.retried(upstream);
@@ -147,7 +187,13 @@ impl Metrics {
     /// The counter for [`AccessLog::open`](super::AccessLog::open).
     #[must_use]
     pub fn access_log_dropped(&self) -> IntCounter {
-        self.families.access_log_dropped.clone()
+        self.families.process.access_log_dropped.clone()
+    }
+
+    /// The counters for [`Tracing::start`](super::Tracing::start).
+    #[must_use]
+    pub fn spans(&self) -> SpanCounts {
+        SpanCounts::new(&self.families.spans)
     }
 
     /// Everything in Prometheus' text format, see [`CONTENT_TYPE`].

@@ -9,8 +9,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::line::tests::entry;
-use super::{Limit, Metrics, Outcome, Refusal};
+use super::line::tests::{entry, json};
+use super::trace::SpanResult;
+use super::{Field, Limit, Metrics, NoRequest, Outcome, Refusal, ShownUser};
 use crate::apps::feed::{Alarm, Change, ReloadCause};
 use crate::reason::Reason;
 use crate::telemetry::Entry;
@@ -133,9 +134,11 @@ fn every_outcome_limit_change_cause_alarm_and_refusal_is_explained() {
     assert_eq!(listed("outcome"), words(Outcome::ALL, Outcome::as_str));
     assert_eq!(listed("limit"), words(&Limit::ALL, Limit::as_str));
     assert_eq!(listed("kind"), words(Change::ALL, Change::as_str));
-    assert_eq!(listed("cause"), words(ReloadCause::ALL, ReloadCause::as_str));
+    assert_eq!(listed("cause | why everything was read"), words(ReloadCause::ALL, ReloadCause::as_str));
     assert_eq!(listed("alarm"), words(Alarm::ALL, Alarm::as_str));
+    assert_eq!(listed("result"), words(&SpanResult::ALL, SpanResult::as_str));
     assert_eq!(listed("refusal"), words(Refusal::ALL, Refusal::as_str));
+    assert_eq!(listed("cause | what the connection ended with"), words(NoRequest::ALL, NoRequest::as_str));
 }
 
 #[test]
@@ -144,17 +147,23 @@ fn the_log_fields_are_explained_in_their_order() {
         upstream: Some("rtms"),
         peer: Some("10.0.0.1:80"),
         attempts: 1,
+        answered_after: Some(std::time::Duration::ZERO),
+        trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736"),
+        user: Some("u1"),
+        previous_key: Some(false),
         reason: Some(Reason::Internal),
         limit: Some(Limit::ConcurrentRequests),
         ..entry()
     };
-    let line = String::from_utf8(full.line()).unwrap();
+    let line = String::from_utf8(json(ShownUser::Plain).line(&full)).unwrap();
     let written: Vec<_> =
         line.split(",\"").filter_map(|f| f.trim_start_matches(['{', '"']).split('"').next()).collect();
     let page = observability();
     let section = page.split_once("## Access log").unwrap().1.split_once("\n## ").unwrap().0;
     let explained: Vec<_> = section.lines().filter_map(|l| l.strip_prefix("| `")?.split('`').next()).collect();
-    assert_eq!(explained, written);
+    let known: Vec<_> = Field::ALL.iter().map(|field| field.as_str()).collect();
+    assert_eq!(explained, known);
+    assert!(known.starts_with(&written), "{written:?}");
 }
 
 #[test]

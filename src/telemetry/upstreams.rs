@@ -52,6 +52,8 @@ struct UpstreamSeries {
     duration: Histogram,
     retries: IntCounter,
     retries_refused: IntCounter,
+    /// New ones, then kept ones.
+    connections: [IntCounter; 2],
     /// By peer, then by outcome.
     attempts: Box<[Box<[IntCounter]>]>,
     /// By peer.
@@ -95,6 +97,15 @@ impl Upstreams {
     }
 }
 
+impl Upstreams {
+    /// Counts a connection that a request is sent on.
+    pub fn connected(&self, upstream: usize, reused: bool) {
+        if let Some(counter) = self.0.get(upstream).and_then(|series| series.connections.get(usize::from(reused))) {
+            counter.inc();
+        }
+    }
+}
+
 impl UpstreamSeries {
     fn new(families: &UpstreamFamilies, name: &str, peers: &[&str]) -> Self {
         let attempts = |peer: &&str| {
@@ -105,6 +116,7 @@ impl UpstreamSeries {
             duration: families.seconds.with_label_values(&[name]),
             retries: families.retries.with_label_values(&[name]),
             retries_refused: families.retries_refused.with_label_values(&[name]),
+            connections: ["false", "true"].map(|reused| families.connections.with_label_values(&[name, reused])),
             attempts: peers.iter().map(attempts).collect(),
             healthy: peers.iter().map(|peer| families.healthy.with_label_values(&[name, peer])).collect(),
         }

@@ -9,6 +9,7 @@ use super::balance::{Ask, Balance};
 use super::budget::Budget;
 use super::ejection::{Ejections, Sign};
 use super::load::Carried;
+use super::names::Names;
 use super::peer::{Dial, Peer};
 use super::tls::Material;
 use crate::config::settings;
@@ -26,6 +27,8 @@ pub struct Cluster {
     pub budget: Budget,
     /// How its peers are checked; `None`: they aren't.
     pub health_check: Option<settings::HealthCheck>,
+    /// Who is asked for the addresses of its peers.
+    pub names: Names,
     ejections: Option<Ejections>,
     peers: Vec<Peer>,
     balance: Balance,
@@ -83,6 +86,7 @@ impl Cluster {
             group,
             budget: Budget::default(),
             health_check: upstream.health_check.clone(),
+            names: Names::new(&upstream.resolver),
             ejections: upstream.ejection.map(|rules| Ejections::new(rules, upstream.peers.len())),
             peers: upstream.peers.iter().map(|p| Peer::new(&p.address, Arc::clone(&dial))).collect(),
             balance: Balance::new(upstream),
@@ -162,6 +166,7 @@ pub(super) mod tests {
         Upstream {
             name: "u".into(),
             peers,
+            resolver: Vec::new(),
             balance: settings::Balance::RoundRobin,
             http2: false,
             tls: None,

@@ -7,6 +7,7 @@ pub mod ejection;
 pub mod health;
 mod in_force;
 pub mod load;
+pub mod names;
 pub mod peer;
 pub mod resolve;
 pub mod standing;

@@ -1,10 +1,10 @@
 //! Names of peers, resolved again and again in the background: a request never waits for DNS.
 //!
-//! The system's resolver doesn't tell how long an answer holds, so names are asked again at a fixed pace. A name
-//! that fails to resolve keeps its last addresses: a resolver that is down must not take the upstream with it.
+//! A name is asked for again when its answer holds no longer, within bounds; the system's resolver doesn't tell, so at a
+//! fixed pace there. A name that fails to resolve keeps its last addresses: a resolver that is down must not take the
+//! upstream with it.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,12 +15,14 @@ use tracing::{info, warn};
 
 use super::cluster::Cluster;
 use super::in_force;
+use super::names::Answer;
+use super::peer::Peer;
 use super::standing::Out;
 
-/// The pace.
+/// The pace, and as long as any answer holds.
 const EVERY: Duration = Duration::from_secs(5);
-/// A name without any address yet is asked again sooner.
-const UNRESOLVED_EVERY: Duration = Duration::from_secs(1);
+/// No name is asked for more often; one without any address yet is that often.
+const LEAST: Duration = Duration::from_secs(1);
 
 /// A look-up of all names of an upstream that is about to be put in force takes no longer.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
@@ -36,7 +38,10 @@ fn follow_all(cluster: &Arc<Cluster>) -> JoinSet<()> {
     for index in 0..cluster.peers().len() {
         let cluster = Arc::clone(cluster);
         if cluster.peers().get(index).is_some_and(|p| !p.is_literal()) {
-            tasks.spawn(async move { follow(&cluster, index, look_up).await });
+            tasks.spawn(async move {
+                let look_up = async |address: String| cluster.names.look_up(&address).await;
+                follow(&cluster, index, look_up).await;
+            });
         }
     }
     tasks
@@ -46,46 +51,58 @@ fn follow_all(cluster: &Arc<Cluster>) -> JoinSet<()> {
 /// unhealthy, and has addresses from its first request on, those that are known already, else those that the resolver
 /// gives in time.
 pub async fn prepare(cluster: &Cluster, before: &[Arc<Cluster>]) {
+    keep_standing(cluster, before);
+    let mut unknown = Vec::new();
+    for peer in cluster.peers().iter().filter(|peer| !peer.is_literal()) {
+        let asked_alike = before.iter().filter(|old| old.names.are_those_of(&cluster.names));
+        match known(peer, asked_alike) {
+            Some(old) => drop(peer.resolved(old.addresses())),
+            None => unknown.push(peer),
+        }
+    }
+    let looked_up = join_all(unknown.iter().map(|peer| async {
+        if let Ok(answer) = cluster.names.look_up(&peer.address).await {
+            peer.resolved(answer.addresses);
+        }
+    }));
+    let _ = tokio::time::timeout(FIRST_LOOK, looked_up).await;
+    // Better what others said than nothing.
+    for peer in unknown.into_iter().filter(|peer| !peer.is_resolved()) {
+        if let Some(old) = known(peer, before.iter()) {
+            peer.resolved(old.addresses());
+        }
+    }
+}
+
+/// Peers that were unhealthy are, until a check says otherwise.
+fn keep_standing(cluster: &Cluster, before: &[Arc<Cluster>]) {
     let known = || before.iter().filter(|old| old.name == cluster.name).flat_map(|old| old.peers());
     for peer in cluster.peers().iter().filter(|_| cluster.health_check.is_some()) {
-        // Until a check says otherwise.
         if let Some(old) = known().find(|old| old.address == peer.address && old.standing.is_out(Out::Unhealthy)) {
             peer.found(old.fault());
             peer.standing.take_out(Out::Unhealthy);
         }
     }
-    let known = || before.iter().flat_map(|old| old.peers());
-    let mut unknown = Vec::new();
-    for peer in cluster.peers().iter().filter(|peer| !peer.is_literal()) {
-        match known().find(|old| old.address == peer.address && old.is_resolved()) {
-            Some(old) => drop(peer.resolved(old.addresses())),
-            None => unknown.push(peer),
-        }
-    }
-    let looked_up = join_all(unknown.into_iter().map(|peer| async {
-        if let Ok(addresses) = look_up(peer.address.clone()).await {
-            peer.resolved(addresses);
-        }
-    }));
-    let _ = tokio::time::timeout(FIRST_LOOK, looked_up).await;
 }
 
-/// Asks the system's resolver.
-async fn look_up(address: String) -> io::Result<Vec<SocketAddr>> {
-    Ok(tokio::net::lookup_host(address).await?.collect())
+/// A peer of the same name that has addresses.
+fn known<'a>(peer: &Peer, mut clusters: impl Iterator<Item = &'a Arc<Cluster>>) -> Option<&'a Peer> {
+    let fits = |old: &&Peer| old.address == peer.address && old.is_resolved();
+    clusters.find_map(|old| old.peers().iter().find(fits))
 }
 
 /// Asks `look_up` for the addresses of one peer, for ever.
 async fn follow<L>(cluster: &Cluster, index: usize, mut look_up: impl FnMut(String) -> L)
 where
-    L: Future<Output = io::Result<Vec<SocketAddr>>>,
+    L: Future<Output = io::Result<Answer>>,
 {
     let Some(peer) = cluster.peers().get(index) else { return };
-    let mut failing = false;
+    let (mut failing, mut pace) = (false, EVERY);
     loop {
         match look_up(peer.address.clone()).await {
-            Ok(addresses) => {
+            Ok(Answer { addresses, holds }) => {
                 failing = false;
+                pace = holds.unwrap_or(EVERY).clamp(LEAST, EVERY);
                 let count = addresses.len();
                 if count > 0 && peer.resolved(addresses) {
                     info!(upstream = cluster.name, peer = peer.address, addresses = count, "peer resolved");
@@ -97,7 +114,7 @@ where
             }
             Err(_) => {}
         }
-        tokio::time::sleep(if peer.is_resolved() { EVERY } else { UNRESOLVED_EVERY }).await;
+        tokio::time::sleep(if peer.is_resolved() { pace } else { LEAST }).await;
     }
 }
 

@@ -1,7 +1,7 @@
 //! A headless Chromium that opens one page, with a profile of its own; gone when dropped.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -29,10 +29,23 @@ const FLAGS: [&str; 13] = [
 pub fn open(url: &str) -> Process {
     let dir = TempDir::new().expect("a temporary directory");
     let mut command = Command::new(program());
-    command.args(FLAGS).arg(format!("--user-data-dir={}", dir.path().join("profile").display())).arg(url);
-    // It keeps settings and crash reports there, and warns where there is none.
-    command.env("HOME", dir.path()).env("XDG_RUNTIME_DIR", dir.path());
+    prepare(&mut command, dir.path());
+    command.arg(url);
     Process::start("chromium", &mut command, dir)
+}
+
+/// The browser as the arguments of a line of shell, which may give it more than three files.
+pub fn through_shell(line: &str, dir: &Path) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", line, "sh"]).arg(program());
+    prepare(&mut command, dir);
+    command
+}
+
+fn prepare(command: &mut Command, dir: &Path) {
+    command.args(FLAGS).arg(format!("--user-data-dir={}", dir.join("profile").display()));
+    // It keeps settings and crash reports there, and warns where there is none.
+    command.env("HOME", dir).env("XDG_RUNTIME_DIR", dir);
 }
 
 /// The browser, wherever it is installed. A machine without one fails the test: it would prove nothing.

@@ -1,4 +1,5 @@
-//! The gateway as pages see it: a real browser, which keeps to the rules of CORS as no client of our own would.
+//! The gateway as pages see it: a real browser, which keeps to the rules of CORS as no client of our own would. And the
+//! gateway's own page, as people see it.
 //!
 //! Apart from `make test`, as it needs Chromium: `make test-all` installs and runs it.
 #![allow(
@@ -15,3 +16,5 @@ mod support;
 mod chromium;
 mod page;
 mod pages;
+mod session;
+mod status;

@@ -37,7 +37,9 @@ fn every_mistake_is_one_line_with_file_path_and_remedy() {
         [
             format!("{file}: auth.leway: unknown key; did you mean `leeway`?"),
             format!("{file}: auth.rejection: unknown word; it must be `standard` or `sdk`"),
-            format!("{file}: telemetry.tracing: not supported yet; take it out"),
+            format!(
+                "{file}: telemetry.tracing.otlp_endpoint: missing; write the collector's URL, as in `http://127.0.0.1:4317`"
+            ),
         ]
     );
 }

@@ -53,7 +53,9 @@ fn unknown_keys_and_wrong_types_are_named_with_what_would_be_right() {
         (
             "telemetry",
             "{ access_log: { colour: true } }",
-            &["telemetry.access_log.colour: unknown key; the keys here are `format`, `path` and `sample`"],
+            &[
+                "telemetry.access_log.colour: unknown key; the keys here are `format`, `path`, `sample`, `sample_rejections`, `user` and `user_hash_key`",
+            ],
         ),
         ("auth", "[]", &["auth: is a list; it must be a mapping"]),
         ("auth", "{ leeway: 5 }", &["auth.leeway: has no unit; write `250ms`, `5s`, `10m` or `1h`"]),

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use rtms_gateway::config::{self, not_yet};
+use rtms_gateway::config;
 use serde_json::{Map, Value};
 
 use crate::files::repository;
@@ -55,16 +55,6 @@ fn reference() -> String {
     writeln!(out, "Sections: {}. Required are `listeners`, `apps.source` and `upstreams`.", names.join(" · ")).unwrap();
     for (name, section, at) in sections {
         Section { path: name.clone(), schema: section, at, depth: 2 }.write(&order, &mut out);
-    }
-    out.push_str("\n## Not supported yet\n\nThese are agreed upon, but not built: `check` refuses them by name.\n\n");
-    for gap in not_yet::NOT_YET {
-        let pattern = gap.pattern().replace('*', "NAME");
-        match gap {
-            not_yet::NotYet::Key(_) => writeln!(out, "- `{pattern}`").unwrap(),
-            not_yet::NotYet::Word(_, built) => {
-                writeln!(out, "- `{pattern}`: any other value than `{}`", built.join("`, `")).unwrap();
-            }
-        }
     }
     out
 }
@@ -146,6 +136,7 @@ fn kind(schema: &Value) -> String {
     match types.iter().find(|t| **t != "null").copied().unwrap_or_default() {
         "array" if entry(schema)["properties"].is_object() => "list, see below".to_owned(),
         "array" => "list of strings".to_owned(),
+        "object" if schema["additionalProperties"]["type"] == "string" => "mapping of strings".to_owned(),
         "object" => "mapping, see below".to_owned(),
         "integer" => "whole number".to_owned(),
         other => other.to_owned(),

@@ -8,11 +8,11 @@ use rtms_gateway::apps::SecretEncoding;
 use rtms_gateway::auth::binding::Vouch;
 use rtms_gateway::auth::rejection::Form;
 use rtms_gateway::config::settings::{AppsSource, Settings};
-use rtms_gateway::config::{self, not_yet};
+use rtms_gateway::config;
 use rtms_gateway::limit::Rate;
 use serde_json::Value;
 
-use crate::files::{Folder, config, line, mistakes, no_env, repository};
+use crate::files::{Folder, config, mistakes, no_env, repository};
 
 fn load(yaml: &str) -> Settings {
     Folder::new().load(yaml).unwrap_or_else(|mistakes| panic!("{yaml}\n{mistakes}")).settings
@@ -45,6 +45,7 @@ fn the_documented_defaults_are_the_real_ones() {
                 "cache",
                 "cors",
                 "tls",
+                "tracing",
                 "client_auth",
                 "health_check",
                 "ejection",
@@ -222,32 +223,10 @@ fn variables_reach_every_kind_of_value_and_never_a_message() {
 }
 
 #[test]
-fn what_is_not_built_yet_is_refused_by_name() {
-    for gap in not_yet::NOT_YET {
-        let words: Vec<&str> = gap.pattern().split('.').map(|w| if w == "*" { "rtms" } else { w }).collect();
-        let (value, problem) = match gap {
-            not_yet::NotYet::Key(_) => ("{}", "not supported yet; take it out".to_owned()),
-            not_yet::NotYet::Word(_, built) => {
-                ("another", format!("any other value than `{}` is not supported yet", built.join("`, `")))
-            }
-        };
-        let (section, rest) = words.split_first().unwrap();
-        let inner = rest.iter().rev().fold(value.to_owned(), |inner, word| match *word {
-            "rtms" => format!("{{ rtms: {{ peers: [ {{ address: \"a:1\" }} ], {} }} }}", &inner[1..inner.len() - 1]),
-            word => format!("{{ {word}: {inner} }}"),
-        });
-        let expected = format!("{}: {problem}", words.join("."));
-        assert_eq!(mistakes(&config(&[(section, &inner)])), [expected], "{section}: {inner}");
-    }
-}
-
-#[test]
-fn a_key_may_stand_without_a_value_but_not_one_that_is_not_built() {
+fn a_key_may_stand_without_a_value() {
     let yaml = config(&[("admin", "~"), ("auth", "{ leeway: , rejection: ~ }"), ("routes", "~"), ("profiles", "~")]);
     load(&yaml);
-    let yaml = config(&[("telemetry", "{ tracing: ~ }")]);
-    let mistakes: Vec<String> = Folder::new().load(&yaml).unwrap_err().iter().map(line).collect();
-    assert_eq!(mistakes, ["telemetry.tracing: not supported yet; take it out"]);
+    assert_eq!(load(&config(&[("telemetry", "{ tracing: ~ }")])).telemetry.tracing, None);
 }
 
 #[test]

@@ -58,6 +58,7 @@ fn the_whole_of_gateway_yaml_works_with_every_key_in_use() {
     let yaml = yaml.replace("\n#:", "\n").replace("/run/", "");
     let env = |name: &str| match name {
         "APPS_CACHE_KEY" => Some("0f".repeat(32)),
+        "USER_HASH_KEY" => Some("a-key-of-16-bytes-or-more".to_owned()),
         "RTMS_PROFILES_TOKEN" => Some("a-token".to_owned()),
         _ => None,
     };

@@ -109,3 +109,35 @@ fn a_client_certificate_needs_its_key_and_the_key_its_certificate() {
     assert!(both.len() == 2 && both.iter().all(|line| line.contains("can't be read")), "{both:?}");
     assert_eq!(upstream("tls: {}").tls.unwrap().identity, None);
 }
+
+#[test]
+fn name_servers_are_asked_where_some_are_named() {
+    assert_eq!(upstream("").resolver, []);
+    let servers = ["10.0.0.2:5353", "10.0.0.3:53", "[fd00::2]:53", "[fd00::3]:5353"].map(|s| s.parse().unwrap());
+    let written = r#"resolver: [ "10.0.0.2:5353", 10.0.0.3, "fd00::2", "[fd00::3]:5353" ]"#;
+    assert_eq!(upstream(written).resolver, servers);
+}
+
+#[test]
+fn name_servers_that_could_not_be_asked_are_refused() {
+    let at = "upstreams.rtms.resolver";
+    let form = "is no IP address, with or without a port; write it as in `10.0.0.2:53`";
+    assert_eq!(
+        mistakes("resolver: []"),
+        [format!(
+            "{at}: lists nobody to ask; name at least one as in `10.0.0.2:53`, or take it out: the system is asked"
+        )]
+    );
+    assert_eq!(
+        mistakes(
+            r#"resolver: [ "dns.internal:53", 10.0.0.2, "10.0.0.2:0", "10.0.0.2:53", 0.0.0.0, "udp://10.0.0.2" ]"#
+        ),
+        [
+            format!("{at}[0]: `dns.internal:53` {form}"),
+            format!("{at}[2]: `10.0.0.2:0` {form}"),
+            format!("{at}[3]: is the same as resolver[1]; list it once"),
+            format!("{at}[4]: `0.0.0.0` {form}"),
+            format!("{at}[5]: `udp://10.0.0.2` {form}"),
+        ]
+    );
+}

@@ -39,6 +39,11 @@ fn identities() {
 }
 
 #[test]
+fn proxy_header() {
+    replay("proxy_header", oracles::proxy_header::run);
+}
+
+#[test]
 fn configuration() {
     replay("configuration", oracles::configuration::run);
 }

@@ -83,7 +83,14 @@ async fn streams_have_a_time_of_their_own_and_new_connections_are_refused_meanwh
 }
 
 #[tokio::test]
-async fn server_sent_events_are_a_stream() {
+async fn server_sent_events_and_grpc_are_streams() {
+    for kind in ["text/event-stream", "application/grpc", "application/grpc+proto"] {
+        is_a_stream(kind).await;
+    }
+}
+
+/// An answer of this type that goes on and on is cut when streams are, not when requests are.
+async fn is_a_stream(kind: &str) {
     let upstream = Upstream::start().await;
     let times = [("/server/finish_requests", "30s"), ("/server/finish_streams", "200ms")];
     let mut gateway = gateway(&upstream).customer();
@@ -91,9 +98,9 @@ async fn server_sent_events_are_a_stream() {
         gateway = gateway.set(pointer, time.into());
     }
     let mut gateway = gateway.start().await;
-    let head =
-        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n";
-    upstream.behave(Behaviour::Begin(head.into()));
+    let begin =
+        format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n");
+    upstream.behave(Behaviour::Begin(begin.into_bytes()));
     let mut client = gateway.connect().await;
     let bytes = get(plain(APP)).token(tokens::good()).bytes(client.host());
     client.send(&bytes).await;

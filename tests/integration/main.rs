@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod access_log;
 mod app_rules;
 mod apps_cache;
 mod apps_from_file;
@@ -22,20 +23,25 @@ mod concurrency;
 mod connection_limits;
 mod connections;
 mod cors;
+mod counted;
 mod database_faults;
 mod ejection;
 mod feed;
 mod h2c;
 mod headers;
+mod health;
 mod health_checks;
 mod lifecycle;
 mod proxy_protocol;
 mod rate_limits;
 mod reload;
+mod resolver;
+mod service_manager;
 mod slow_clients;
 mod status;
 mod telemetry;
 mod tls;
+mod tracing;
 mod upgrade;
 mod upstream_faults;
 mod upstream_http2;

@@ -39,6 +39,12 @@ fn unready(gateway: &Gateway) {
     fs::write(gateway.dir().join("next-apps.yaml"), "- {").unwrap();
 }
 
+/// How often it handed over, took over, and failed to hand over.
+async fn upgrades(gateway: &Gateway) -> [u64; 3] {
+    let metrics = gateway.metrics().await;
+    ["handed_over", "taken_over", "failed"].map(|result| metrics.count("rtms_upgrades_total", &[("result", result)]))
+}
+
 #[tokio::test]
 async fn a_new_process_that_dies_changes_nothing_and_another_can_take_over() {
     let upstream = Upstream::start().await;
@@ -61,6 +67,8 @@ async fn a_new_process_that_dies_changes_nothing_and_another_can_take_over() {
     let status = old.status().await;
     assert!(status["upgrade"]["pending_since"].is_null(), "{status}");
     assert!(status["upgrade"]["last_failure"].is_string(), "{status}");
+    // The second SIGQUIT came to nothing too.
+    assert_eq!(upgrades(&old).await, [0, 0, 2]);
     load.goes_on(100).await;
 
     let new = old.successor();
@@ -123,6 +131,7 @@ async fn a_process_that_drains_leaves_as_soon_as_its_successor_serves() {
     assert_eq!(old.ends(BOUND).await.code(), Some(0), "{}", old.printed());
     assert_eq!(new.verdict(APP, &tokens::good()).await, (200, "0".into()));
     assert_eq!(new.readyz().await.0, 200);
+    assert_eq!(upgrades(&new).await, [0, 1, 0]);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::support::client::{get, post, set_user};
 use crate::support::gateway::{Gateway, gateway, to_peers};
+use crate::support::load::Plan;
 use crate::support::upstream::{Behaviour, Upstream};
 use crate::support::{APP, USER, plain, poll, ports, tokens};
 
@@ -176,4 +177,25 @@ async fn a_client_that_stalls_in_its_upload_is_no_fault_of_the_upstream() {
     let metrics = gateway.counted("rtms_rejections_total", &[("reason", "body_timeout")], 1).await;
     assert_eq!(metrics.count("rtms_errors_total", &[]), 0);
     assert_eq!(metrics.count("rtms_upstream_requests_total", &[("outcome", "timeout")]), 0);
+}
+
+#[tokio::test]
+async fn retries_beyond_the_budget_are_refused_and_counted() {
+    let upstream = Upstream::start().await;
+    // Whatever is asked may have reached it, and GET is idempotent.
+    upstream.behave(Behaviour::Close);
+    let gateway = gateway(&upstream).customer().start().await;
+    let load = Plan::steady(&gateway).flat_out(16).start().await;
+    let of = [("upstream", "rtms")];
+    poll::until_true("the budget is spent", async || {
+        gateway.metrics().await.count("rtms_upstream_retries_refused_total", &of) >= 100
+    })
+    .await;
+    let asked = load.end().await.answers.len() as u64;
+    let metrics = gateway.counted("rtms_requests_total", &[("status", "502")], asked).await;
+    let retried = metrics.count("rtms_upstream_retries_total", &of);
+    let refused = metrics.count("rtms_upstream_retries_refused_total", &of);
+    assert_eq!(retried + refused, asked, "each first attempt was repeated, or could have been");
+    assert!(retried >= 1000, "{retried}: what was saved at the start");
+    assert_eq!(metrics.count("rtms_upstream_requests_total", &of), asked + retried);
 }

@@ -37,14 +37,14 @@ impl Body for Message {
 type Heads = Arc<Mutex<Vec<http::request::Parts>>>;
 
 /// A server that speaks nothing but HTTP/2; stops when dropped.
-struct Server {
+pub(crate) struct Server {
     address: SocketAddr,
     heads: Heads,
     task: JoinHandle<()>,
 }
 
 impl Server {
-    async fn start(tls: Option<TlsAcceptor>) -> Self {
+    pub(crate) async fn start(tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, heads) = (listener.local_addr().unwrap(), Heads::default());
         let seen = Arc::clone(&heads);
@@ -68,7 +68,7 @@ impl Server {
     }
 
     /// The heads of requests for this path.
-    fn seen(&self, path: &str) -> Vec<http::request::Parts> {
+    pub(crate) fn seen(&self, path: &str) -> Vec<http::request::Parts> {
         let heads = self.heads.lock().unwrap_or_else(PoisonError::into_inner);
         heads.iter().filter(|head| head.uri.path() == path).cloned().collect()
     }
@@ -93,7 +93,11 @@ async fn serve(stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin
 }
 
 /// A gateway that speaks HTTP/2 on both sides, and checks its peer.
-async fn both_sides(authority: &Authority, server: &Server, set: impl FnOnce(Builder) -> Builder) -> Gateway {
+pub(crate) async fn both_sides(
+    authority: &Authority,
+    server: &Server,
+    set: impl FnOnce(Builder) -> Builder,
+) -> Gateway {
     let identity = authority.identity("127.0.0.1");
     let checks = json!({ "path": "/up?x=1", "interval": "50ms", "unhealthy_after": 1 });
     let builder = to_peers(&[server.address])

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::scenarios::{deploys, peers};
+use crate::scenarios::certificates::Connections;
+use crate::scenarios::names::Leaves;
+use crate::scenarios::{certificates, deploys, names, peers};
 use crate::support::load::CLIENTS;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -50,4 +52,29 @@ async fn reloads_a_drain_and_upgrades_fail_no_request() {
     deploys::reloads().await.report.none_failed();
     deploys::drain().await.report.none_failed();
     deploys::upgrades().await.report.none_failed();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_moves_is_followed_and_fails_no_request_where_the_old_address_is_left_late() {
+    let (outcome, took) = names::moved(Leaves::Late).await;
+    outcome.report.none_failed();
+    assert!(took < Duration::from_secs(4), "{took:?} with a time to live of 1 s");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_moves_as_its_peer_dies_fails_requests_only_until_it_is_asked_for_again() {
+    let (outcome, took) = names::moved(Leaves::AtOnce).await;
+    let failed = outcome.report.failed();
+    let said = failed.iter().all(|answer| answer.status == Some(502));
+    assert!(said && !failed.is_empty(), "{failed:?}");
+    let late = outcome.report.recovered_after(outcome.event + took + Duration::from_millis(100));
+    assert!(late.is_zero(), "failures {late:?} after the name was followed");
+    assert!(took < Duration::from_secs(4), "{took:?} with a time to live of 1 s");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn certificates_that_are_rotated_fail_no_request() {
+    for way in [Connections::Fresh, Connections::Kept] {
+        certificates::rotated(way).await.report.none_failed();
+    }
 }

@@ -42,7 +42,12 @@ pub fn gateway(upstream: &Upstream) -> Builder {
 
 /// A gateway in front of these peers.
 pub fn to_peers(peers: &[SocketAddr]) -> Builder {
-    let peers: Vec<Value> = peers.iter().map(|address| json!({ "address": address.to_string() })).collect();
+    to_names(&peers.iter().map(ToString::to_string).collect::<Vec<_>>())
+}
+
+/// A gateway in front of peers with these names and ports.
+pub fn to_names(peers: &[String]) -> Builder {
+    let peers: Vec<Value> = peers.iter().map(|address| json!({ "address": address })).collect();
     let config = json!({
         "listeners": [{ "address": "set when it starts" }],
         "admin": { "address": "set when it starts" },

@@ -7,6 +7,7 @@
 pub mod apps_file;
 pub mod client;
 pub mod config;
+pub mod dns;
 pub mod feed;
 pub mod floods;
 pub mod flow;
@@ -14,6 +15,7 @@ pub mod gateway;
 pub mod h2;
 pub mod hpack;
 pub mod load;
+pub mod manager;
 pub mod metrics;
 pub mod mongo;
 pub mod poll;

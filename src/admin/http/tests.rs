@@ -39,12 +39,14 @@ impl Admin {
         let state = AdminState {
             metrics,
             feed: feed.status(),
-            tell_peers: Arc::new(|| ()),
+            tell: Arc::new(|| ()),
             ready: Arc::new(move || if asked.load(Ordering::SeqCst) { Ok(()) } else { Err(why.to_owned()) }),
             about: Arc::new(ArcSwap::from_pointee(About::new(&settings, &file))),
             certificates: Board::default(),
             clusters: Arc::new(Vec::new),
             upgrade: Arc::default(),
+            draining: Arc::default(),
+            recent: Arc::default(),
         };
         let (stop, stopping) = watch::channel(false);
         let (loaded, is_loaded) = oneshot::channel();
@@ -58,8 +60,14 @@ impl Admin {
 
     /// Status, head and body of the answer.
     async fn ask(&self, method: &str, path: &str) -> (u16, String, String) {
+        self.ask_for("*/*", method, path).await
+    }
+
+    /// The same, with this `Accept`.
+    async fn ask_for(&self, accept: &str, method: &str, path: &str) -> (u16, String, String) {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let request = format!("{method} {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n");
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nHost: admin\r\nAccept: {accept}\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
@@ -127,9 +135,50 @@ async fn the_status_page_tells_what_runs_and_no_secret() {
     assert_eq!((&apps["source"], &apps["counts"]["total"], &apps["stale"]), (&"file".into(), &4.into(), &false.into()));
     assert_eq!((&apps["last_load"]["cause"], &apps["last_load"]["documents"]), (&"start".into(), &4.into()));
     assert_eq!(apps["reloads"]["start"], 1);
+    assert_eq!((&page["verdict"], &page["reloads"]), (&"not_ready".into(), &serde_json::json!([])));
+    assert!(page["now"].is_string() && apps["last_published"].is_string(), "{page}");
+    assert_eq!(page["recent"]["step_seconds"], 10);
+    assert_eq!(page["traffic"]["requests"], 0);
+    let fingerprint = page["configuration"]["fingerprint"].as_str().unwrap();
+    assert!(fingerprint.len() == 16 && fingerprint.bytes().all(|b| b.is_ascii_hexdigit()), "{fingerprint}");
     assert!(apps["cache"].is_null());
     assert_eq!(apps["unusable"][0]["app"], "TR4");
     assert!(apps["unusable"][0]["fault"].as_str().unwrap().contains("jwtSecretKey"));
+}
+
+#[tokio::test]
+async fn people_get_a_page_that_may_do_nothing_but_ask_for_the_json() {
+    let admin = Admin::start(APPS).await;
+    let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    let (status, head, body) = admin.ask_for(browser, "GET", "/status").await;
+    assert_eq!(status, 200);
+    assert!(body.starts_with("<!doctype html>"), "{body}");
+    for line in [
+        "content-type: text/html; charset=utf-8",
+        "vary: accept",
+        "cache-control: no-store",
+        "x-content-type-options: nosniff",
+        "referrer-policy: no-referrer",
+        "content-security-policy: default-src 'none'; script-src 'sha256-",
+    ] {
+        assert!(head.contains(line), "{line}\n{head}");
+    }
+    assert!(!head.contains("unsafe"), "{head}");
+    for (accept, path, kind) in [
+        (browser, "/status?format=json", "application/json"),
+        (browser, "/status.json", "application/json"),
+        ("application/json", "/status", "application/json"),
+        ("*/*", "/status?format=html", "text/html"),
+    ] {
+        let (status, head, _) = admin.ask_for(accept, "GET", path).await;
+        assert_eq!(status, 200, "{path}");
+        assert!(head.contains(&format!("content-type: {kind}")), "{accept} {path}\n{head}");
+        assert!(head.contains("x-content-type-options: nosniff"), "{head}");
+        assert_eq!(head.contains("vary: accept"), path != "/status.json", "{path}\n{head}");
+    }
+    let (status, head, body) = admin.ask_for(browser, "HEAD", "/status").await;
+    assert_eq!((status, &*body), (200, ""));
+    assert!(head.contains("text/html"), "{head}");
 }
 
 #[tokio::test]

@@ -155,10 +155,12 @@ impl Watch {
             self.report.status.enter(Phase::Waiting);
             return TICK;
         }
-        match list::parse(text, list::is_json(&self.path)) {
-            Ok(entries) => {
+        // Twice through the text, for half of the memory: nothing may be put in force of a file that is broken further on.
+        let json = list::is_json(&self.path);
+        match list::each(text, json, drop) {
+            Ok(documents) => {
                 let first = self.in_force.is_none();
-                let documents = self.apply(&entries, (!first).then(|| seen.stamp.since()));
+                self.apply(text, json, (!first).then(|| seen.stamp.since()));
                 self.in_force = Some(seen);
                 self.loaded(if first { ReloadCause::Start } else { ReloadCause::FileChanged }, documents, began);
                 self.equal()
@@ -205,33 +207,47 @@ impl Watch {
         self.trouble = Some(text);
     }
 
-    /// Puts the entries in force; `wrote`: they are a change, made at that time. Gives their number.
-    fn apply(&mut self, entries: &[serde_json::Value], wrote: Option<i64>) -> usize {
-        let ids = ids(entries);
+    /// Puts the entries in force; `wrote`: they are a change, made at that time.
+    fn apply(&mut self, text: &[u8], json: bool, wrote: Option<i64>) {
+        let mut ids = Ids::default();
+        let mut kept = self.in_force.is_some().then(HashSet::new);
         let mut changed = false;
-        for (entry, id) in entries.iter().zip(&ids) {
-            let before = self.apps.len();
-            // What isn't an object is a document without an appId: nobody's app, but counted and told of.
-            let document = json::document(entry).unwrap_or_default();
-            let applied = self.apps.upsert(id, &document);
-            let kind = if self.apps.len() > before { Change::Insert } else { Change::Update };
-            if applied.changed && wrote.is_some() {
-                self.report.changed(kind);
+        // It was read to its end before.
+        let _ = list::each(text, json, |entry| {
+            let id = ids.next(&entry);
+            changed |= self.upsert(&id, &entry, wrote.is_some());
+            if let Some(kept) = &mut kept {
+                kept.insert(id);
             }
-            changed |= applied.changed;
-            self.report.applied(id, applied);
+        });
+        if let Some(kept) = kept {
+            // At the start nothing can be too much.
+            let gone = self.apps.retain(|id| kept.contains(id));
+            self.report.retained(|id| kept.contains(id));
+            for _ in 0..gone {
+                self.report.changed(Change::Delete);
+            }
+            changed |= gone > 0;
         }
-        let kept: HashSet<&DocId> = ids.iter().collect();
-        let gone = self.apps.retain(|id| kept.contains(id));
-        self.report.retained(|id| kept.contains(id));
-        for _ in 0..gone {
-            self.report.changed(Change::Delete);
-        }
-        if changed || gone > 0 {
+        if changed {
             self.report.wrote(wrote);
         }
         self.report.publish(&mut self.apps);
-        entries.len()
+    }
+
+    /// Puts an entry in the place of its `_id`; whether that changed anything.
+    fn upsert(&mut self, id: &DocId, entry: &serde_json::Value, is_change: bool) -> bool {
+        let before = self.apps.len();
+        // What isn't an object is a document without an appId: nobody's app, but counted and told of.
+        let document = json::document(entry).unwrap_or_default();
+        let applied = self.apps.upsert(id, &document);
+        let kind = if self.apps.len() > before { Change::Insert } else { Change::Update };
+        let changed = applied.changed;
+        if changed && is_change {
+            self.report.changed(kind);
+        }
+        self.report.applied(id, applied);
+        changed
     }
 
     fn loaded(&self, cause: ReloadCause, documents: usize, began: Instant) {
@@ -245,19 +261,23 @@ impl Watch {
 
 /// An `_id` for every entry, such that a change of one entry is a change of one document: its appId, with a
 /// number where it isn't the first of its kind; its place, where it has none.
-fn ids(entries: &[serde_json::Value]) -> Vec<DocId> {
-    let mut seen: HashMap<&str, usize> = HashMap::new();
-    let mut ids = Vec::with_capacity(entries.len());
-    for (place, entry) in entries.iter().enumerate() {
+#[derive(Default)]
+struct Ids {
+    seen: HashMap<Box<str>, usize>,
+    place: usize,
+}
+
+impl Ids {
+    fn next(&mut self, entry: &serde_json::Value) -> DocId {
+        self.place += 1;
         let text = match entry.get("appId").and_then(serde_json::Value::as_str) {
             Some(app) => {
-                let nth = seen.entry(app).or_default();
+                let nth = self.seen.entry(app.into()).or_default();
                 *nth += 1;
                 format!("appId {app} ({nth})")
             }
-            None => format!("entry {}", place + 1),
+            None => format!("entry {}", self.place),
         };
-        ids.push(DocId::from_bytes(text.as_bytes()));
+        DocId::from_bytes(text.as_bytes())
     }
-    ids
 }

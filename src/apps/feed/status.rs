@@ -50,6 +50,7 @@ struct Details {
     counts: Counts,
     unusable: Vec<Unusable>,
     lag: Option<Duration>,
+    published: Option<SystemTime>,
     resumes: u64,
     failures: u64,
     cache: Option<CacheStatus>,
@@ -145,6 +146,12 @@ impl Status {
     #[must_use]
     pub fn last_lag(&self) -> Option<Duration> {
         self.details().lag
+    }
+
+    /// When a snapshot was last put in force.
+    #[must_use]
+    pub fn last_published(&self) -> Option<SystemTime> {
+        self.details().published
     }
 
     /// What the feed is doing.
@@ -269,6 +276,7 @@ impl Status {
             details.unusable = unusable;
         }
         details.lag = lag.or(details.lag);
+        details.published = Some(SystemTime::now());
         drop(details);
         self.progress.tick();
     }

@@ -1,5 +1,6 @@
 //! Where requests are forwarded to.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ pub struct Upstream {
     pub name: String,
     /// The peers; at least one.
     pub peers: Vec<Peer>,
+    /// The name servers that are asked for the peers' addresses; none: the system is.
+    pub resolver: Vec<SocketAddr>,
     /// How requests are spread over them.
     pub balance: Balance,
     /// Speak HTTP/2 to the peers.

@@ -16,6 +16,7 @@ use crate::admin::Upgrade;
 use crate::server::pid_file;
 use crate::server::readiness::Flags;
 use crate::server::sockets::Sockets;
+use crate::telemetry::{Metrics, UpgradeResult};
 
 /// How long a new process is waited for.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -32,6 +33,8 @@ pub struct Giver {
     pub flags: Flags,
     /// Shown in `/status`.
     pub upgrade: Arc<Upgrade>,
+    /// Told what came of it.
+    pub metrics: Arc<Metrics>,
     /// The handover under way.
     pub pending: Option<JoinHandle<Result<(), Failure>>>,
 }
@@ -59,9 +62,13 @@ impl Giver {
     /// Begins to hand over, unless there is a reason not to: that is logged.
     pub fn begin(&mut self) {
         match (&self.path, self.objection()) {
-            (_, Some(why)) => error!("SIGQUIT: not handing over: {why}"),
+            (_, Some(why)) => {
+                error!("SIGQUIT: not handing over: {why}");
+                self.metrics.upgraded(UpgradeResult::Failed);
+            }
             (None, None) => {
                 error!("SIGQUIT: not handing over: server.upgrade_socket isn't set; set it to a path, and restart");
+                self.metrics.upgraded(UpgradeResult::Failed);
             }
             (Some(path), None) => {
                 info!(socket = %path.display(), "SIGQUIT: handing over; serving on until the new process does");
@@ -91,6 +98,7 @@ impl Giver {
             let failure = match result {
                 Ok(Ok(())) => {
                     self.upgrade.end(None);
+                    self.metrics.upgraded(UpgradeResult::HandedOver);
                     return;
                 }
                 Ok(Err(failure)) => failure.to_string(),
@@ -98,6 +106,7 @@ impl Giver {
             };
             warn!("not handed over, serving on: {failure}");
             self.upgrade.end(Some(failure));
+            self.metrics.upgraded(UpgradeResult::Failed);
             // The new process may have come as far as writing its own.
             pid_file::renew();
         }
@@ -139,7 +148,8 @@ mod tests {
         flags.listening.store(true, Ordering::Release);
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         sockets.keep(listener.local_addr().unwrap(), &listener).unwrap();
-        Giver { path, sockets, flags, upgrade: Arc::default(), pending: None }
+        let metrics = Metrics::new(&[], &[]).unwrap();
+        Giver { path, sockets, flags, upgrade: Arc::default(), metrics, pending: None }
     }
 
     #[tokio::test]
@@ -178,6 +188,10 @@ mod tests {
         stream.write_all(wire::READY).await.unwrap();
         giver.taken().await;
         assert!(giver.upgrade.page().last_failure.is_none());
+        let counted = String::from_utf8(giver.metrics.render()).unwrap();
+        for result in ["handed_over", "failed"] {
+            assert!(counted.contains(&format!("rtms_upgrades_total{{result=\"{result}\"}} 1")), "{result}");
+        }
     }
 
     #[tokio::test]

@@ -11,5 +11,5 @@ mod take;
 mod wire;
 
 pub use give::Giver;
-pub use opening::{Gate, Opening, gate};
+pub use opening::{Gate, Opening, Seen, gate};
 pub use take::{Inheritance, Predecessor, receive};

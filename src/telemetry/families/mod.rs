@@ -6,6 +6,8 @@
 mod apps;
 mod certificates;
 mod connections;
+mod per_app;
+mod process;
 mod requests;
 mod upstreams;
 
@@ -17,13 +19,14 @@ use prometheus::{
 pub use self::apps::AppsFamilies;
 pub use self::certificates::CertificateFamilies;
 pub use self::connections::ConnectionFamilies;
+pub use self::per_app::PerAppFamilies;
+pub use self::process::ProcessFamilies;
 pub use self::requests::RequestFamilies;
 pub use self::upstreams::UpstreamFamilies;
-use super::metrics::{REVISION, VERSION};
 
-/// From half a millisecond to the default `timeouts.read`.
+/// From half a millisecond to twice the default `timeouts.read`.
 const EXCHANGE_SECONDS: &[f64] =
-    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
 /// All families, each a cheap handle on shared values.
 pub struct Families {
@@ -43,10 +46,12 @@ pub struct Families {
     pub certificates: CertificateFamilies,
     /// `rtms_profiles_requests_total{call,status}`
     pub profiles_requests: IntCounterVec,
-    /// `rtms_access_log_dropped_total`
-    pub access_log_dropped: IntCounter,
-    /// `rtms_config_reloads_total{result}`
-    pub config_reloads: IntCounterVec,
+    /// `rtms_spans_total{result}`
+    pub spans: IntCounterVec,
+    /// Of single apps.
+    pub per_app: PerAppFamilies,
+    /// Of the process.
+    pub process: ProcessFamilies,
 }
 
 impl Families {
@@ -56,8 +61,7 @@ impl Families {
     /// Two families of one name: a mistake in this folder.
     pub fn register() -> Result<Self> {
         let mut r = Registrar { registry: Registry::new(), names: Vec::new() };
-        r.build_info()?;
-        r.process()?;
+        let process = ProcessFamilies::register(&mut r)?;
         let requests = RequestFamilies::register(&mut r)?;
         let connections = ConnectionFamilies::register(&mut r)?;
         let upstreams = UpstreamFamilies::register(&mut r)?;
@@ -65,12 +69,9 @@ impl Families {
         let certificates = CertificateFamilies::register(&mut r)?;
         let profiles = "Requests of the app profiles API answered.";
         let profiles_requests = r.counters("rtms_profiles_requests_total", profiles, &["call", "status"])?;
-        let access_log_dropped = r.counter(
-            "rtms_access_log_dropped_total",
-            "Access log lines given up because their output did not keep up or failed.",
-        )?;
-        let reloads = "Reloads of the configuration that were asked for, by what came of them.";
-        let config_reloads = r.counters("rtms_config_reloads_total", reloads, &["result"])?;
+        let spans = "Spans of traced requests, by what became of them.";
+        let spans = r.counters("rtms_spans_total", spans, &["result"])?;
+        let per_app = PerAppFamilies::register(&mut r)?;
         Ok(Self {
             registry: r.registry,
             names: r.names,
@@ -80,8 +81,9 @@ impl Families {
             apps,
             certificates,
             profiles_requests,
-            access_log_dropped,
-            config_reloads,
+            spans,
+            per_app,
+            process,
         })
     }
 }
@@ -123,20 +125,5 @@ impl Registrar {
     fn exchange_seconds(&mut self, name: &str, help: &str, label: &str) -> Result<HistogramVec> {
         let options = HistogramOpts::new(name, help).buckets(EXCHANGE_SECONDS.to_vec());
         self.enter(HistogramVec::new(options, &[label])?)
-    }
-
-    /// `rtms_build_info{version,revision}`: always 1.
-    fn build_info(&mut self) -> Result<()> {
-        let options = Opts::new("rtms_build_info", "The running version; always 1.");
-        let info = IntGaugeVec::new(options, &["version", "revision"])?;
-        self.enter(info)?.with_label_values(&[VERSION, REVISION]).set(1);
-        Ok(())
-    }
-
-    /// `process_*`: CPU, memory, file descriptors, threads, start time. Linux only.
-    fn process(&self) -> Result<()> {
-        #[cfg(target_os = "linux")]
-        self.registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
-        Ok(())
     }
 }

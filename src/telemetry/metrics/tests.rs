@@ -25,6 +25,8 @@ const MS: Duration = Duration::from_millis(1);
 /// What users rely on.
 const FAMILIES: &[&str] = &[
     "rtms_access_log_dropped_total",
+    "rtms_app_rejections_total",
+    "rtms_app_requests_total",
     "rtms_apps",
     "rtms_apps_alarm",
     "rtms_apps_cache_age_seconds",
@@ -40,9 +42,12 @@ const FAMILIES: &[&str] = &[
     "rtms_build_info",
     "rtms_certificate_expiry_timestamp_seconds",
     "rtms_certificate_reloads_total",
+    "rtms_config_last_reload_successful",
+    "rtms_config_last_reload_timestamp_seconds",
     "rtms_config_reloads_total",
     "rtms_connections",
     "rtms_connections_refused_total",
+    "rtms_connections_without_request_total",
     "rtms_encrypted_bodies_total",
     "rtms_errors_total",
     "rtms_key_matches_total",
@@ -51,7 +56,13 @@ const FAMILIES: &[&str] = &[
     "rtms_rejections_total",
     "rtms_request_duration_seconds",
     "rtms_requests_total",
+    "rtms_runtime_busy_seconds_total",
+    "rtms_runtime_tasks",
+    "rtms_runtime_workers",
+    "rtms_spans_total",
     "rtms_token_suspect_exp_total",
+    "rtms_upgrades_total",
+    "rtms_upstream_connections_total",
     "rtms_upstream_duration_seconds",
     "rtms_upstream_peer_healthy",
     "rtms_upstream_requests_total",
@@ -65,9 +76,16 @@ fn the_families_are_those_that_users_rely_on() {
     assert_eq!(metrics.names().collect::<BTreeSet<_>>(), FAMILIES.iter().copied().collect());
     // A first scrape shows all of them, so that a query on a quiet gateway finds something.
     let _ = metrics.listener("0.0.0.0:8080");
+    let counted = settings::PerApp { apps: settings::CountedApps::All, max: 1 };
+    let with_apps = metrics.rebound(&[], &[("rtms", vec![])], counted);
+    with_apps.take_over(&metrics);
+    let apps = crate::apps::Apps::new(crate::apps::SecretEncoding::Raw).published();
+    with_apps.app("nobody", Some(Reason::TokenMissing), &apps);
+    assert!(value(&metrics, r#"rtms_app_requests_total{app="other"}"#) == Some(0.0));
     metrics.certificate_expires("listeners[0]", Some(1_800_000_000));
     let text = text(&metrics);
-    for name in metrics.names() {
+    // That of apps that were rejected has a sample with the first of them.
+    for name in metrics.names().filter(|name| *name != "rtms_app_rejections_total") {
         assert!(text.contains(&format!("# TYPE {name} ")), "{name}");
     }
     if cfg!(target_os = "linux") {

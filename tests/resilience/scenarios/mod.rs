@@ -2,7 +2,9 @@
 //!
 //! Tests hold the outcomes against what is promised; the resilience bench prints them.
 
+pub mod certificates;
 pub mod deploys;
+pub mod names;
 pub mod peers;
 
 use std::time::Instant;

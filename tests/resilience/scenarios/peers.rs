@@ -23,7 +23,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    async fn start(address: SocketAddr) -> Self {
+    pub(super) async fn start(address: SocketAddr) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rtms-sample-upstream"));
         command.args(["--listen", &address.to_string()]);
         let dir = TempDir::new().expect("a temporary directory");

@@ -1,5 +1,6 @@
 //! A new process that takes the place of a running gateway.
 
+use std::path::Path;
 use std::process::{Command, ExitStatus};
 
 use nix::sys::signal::Signal;
@@ -22,8 +23,20 @@ impl Gateway {
     pub fn successor_under(&self, config: &str) -> Self {
         let dir = TempDir::new().expect("a temporary directory");
         let process = Process::start("successor", &mut self.upgrade_command(config), dir);
+        self.successor_process(process)
+    }
+
+    fn successor_process(&self, process: Process) -> Self {
         let (home, addresses) = (self.home.clone(), self.addresses.clone());
         Self { process, home, addresses, admin: self.admin, profiles: self.profiles }
+    }
+
+    /// The same under `next.yaml`, with a service manager at this socket.
+    pub fn successor_told(&self, manager: &Path) -> Self {
+        let dir = TempDir::new().expect("a temporary directory");
+        let mut command = self.upgrade_command("next.yaml");
+        command.env("NOTIFY_SOCKET", manager);
+        self.successor_process(Process::start("successor", &mut command, dir))
     }
 
     /// `run --upgrade` that ends by itself: how, and what it printed.
