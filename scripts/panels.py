@@ -8,6 +8,7 @@ does it. `make panels` lets a gateway live through three minutes for it.
 
 import datetime
 import json
+import math
 import pathlib
 import re
 import sys
@@ -57,7 +58,9 @@ class Source:
 
 def samples(pairs):
     times = [datetime.datetime.fromtimestamp(float(at), datetime.timezone.utc) for at, _ in pairs]
-    return times, [float(value) for _, value in pairs]
+    values = [float(value) for _, value in pairs]
+    # What is divided by nothing is drawn as a gap.
+    return times, [value if math.isfinite(value) else math.nan for value in values]
 
 
 class Page:
