@@ -54,6 +54,9 @@ const UNBUFFERED: usize = 0;
 /// Off a TLS connection about a record is read at once.
 const RECORD: usize = 16 * 1024;
 
+/// What answers on the listeners.
+type Listening = listening::Service<Connections<HttpProxy<Gateway>>>;
+
 /// Runs the gateway until it is told to stop. `upgrade_socket`: takes the place of a running process, which hands over
 /// there.
 ///
@@ -145,7 +148,7 @@ fn gateway_service(
     settings: &Settings,
     parts: &Parts,
     conf: &Arc<ServerConf>,
-) -> Result<(listening::Service<Connections<HttpProxy<Gateway>>>, Arc<Runtimes>), StartError> {
+) -> Result<(Listening, Arc<Runtimes>), StartError> {
     let mut proxy = http_proxy(conf, Gateway::new(Arc::clone(&parts.current)));
     // The defaults of the plain constructor would lose Pingora's bounds.
     proxy.h2_options = Some(default_h2_options());
