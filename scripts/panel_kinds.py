@@ -36,7 +36,7 @@ def shown(number, unit, decimals=None):
         return f"{number * 100:.{decimals}f} %" if decimals is not None else f"{number * 100:.3g} %"
     if unit == "s":
         size, suffix = next(((s, n) for s, n in UNITS_OF_TIME if abs(number) >= s * 0.9999), (1, "s"))
-        return f"{number / size:.3g} {suffix}"
+        return f"{number / size:,.0f} {suffix}" if number >= 1e8 else f"{number / size:.3g} {suffix}"
     if unit == "bytes":
         size, suffix = next(((2**p, n) for p, n in ((30, "GiB"), (20, "MiB"), (10, "KiB")) if number >= 2**p), (1, "B"))
         return f"{number / size:.3g} {suffix}"

@@ -113,6 +113,8 @@ async fn rules(run: &Run, faults: &mut Vec<String>) {
     assert_eq!(evaluated.len(), rules.len());
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for (name, query, recorded) in rules {
+        // The run is too short to fill five minutes.
+        let query = if recorded { query } else { query.replace("[5m]", "[20s]") };
         match run.prometheus.samples(&query, run.from, run.to).await {
             Err(error) => faults.push(format!("{name}: {error}")),
             Ok(0) if recorded => faults.push(format!("{name}: nothing is recorded")),

@@ -57,8 +57,8 @@ pub async fn run(length: Duration) -> Run {
     gateway.reload(&[("/limits/tarpit", json!("1ms"))], "ok").await;
     traffic.sign_wrongly(true);
     days(&gateway, &mongo, step * 2).await;
-    traffic.sign_wrongly(false);
     freeze(&mut mongo, step).await;
+    traffic.sign_wrongly(false);
     gateway.reload(&[("/limits/tarpit", json!("soon"))], "invalid").await;
     days(&gateway, &mongo, step).await;
     gateway.reload(&[("/limits/tarpit", json!("0s"))], "ok").await;
@@ -91,6 +91,7 @@ async fn start(mongo: &Mongo, stage: &Stage, length: Duration) -> Gateway {
         .set("/upstreams/broken", json!({ "peers": peers(ports::free()), "health_check": health }))
         .set("/upstreams/slow", json!({ "peers": peers(stage.slow.address()), "timeouts": { "read": "700ms" } }))
         .set("/limits/body_read_timeout", json!("200ms"))
+        .set("/limits/requests_per_app", json!({ "rate": 30, "burst": 30 }))
         .set("/telemetry/per_app", json!("all"))
         .set("/server/upgrade_socket", json!("upgrade.sock"))
         .set("/server/drain", json!("1s"))
@@ -133,9 +134,7 @@ async fn days(gateway: &Gateway, mongo: &Mongo, length: Duration) {
         mongo.set("TR_NEW", doc! { "note": DateTime::now() }).await;
         pace.tick().await;
         mongo.delete("TR_NEW").await;
-        mongo.insert(doc! { "appId": "TR_OPEN_TOO" }).await;
         pace.tick().await;
-        mongo.delete("TR_OPEN_TOO").await;
         gateway.call(&call("GET", "apps")).await;
         gateway.call(&call("GET", "apps/TR_NOBODY")).await;
         let made = json!({ "appId": "TR_MADE", "jwt_secretkey": SECRET });
@@ -147,10 +146,12 @@ async fn days(gateway: &Gateway, mongo: &Mongo, length: Duration) {
     }
 }
 
-/// A peer dies and comes back.
+/// A peer dies and comes back; an app without a secret comes and goes meanwhile.
 async fn lose_a_peer(gateway: &Gateway, mongo: &Mongo, stage: &mut Stage, length: Duration) {
     let address = stage.second.take().expect("not lost yet").address();
+    mongo.insert(doc! { "appId": "TR_OPEN_TOO" }).await;
     days(gateway, mongo, length).await;
+    mongo.delete("TR_OPEN_TOO").await;
     stage.second = Some(Upstream::at(address).await);
 }
 

@@ -39,7 +39,7 @@ fn good() -> Vec<Weighted> {
         (4, get(plain(ROTATED)).token(tokens::of(ROTATED, USER, "the-new-secret-of-a-rotation-in-progress"))),
         (8, get(plain(ODD[0]))),
         (8, get("/public/x")),
-        (3, get("/broken/x")),
+        (6, get("/broken/x")),
         (2, get("/slow/x")),
         (1, get(plain(APP)).token(good_claims(r#","exp":1900000000000"#).mint())),
         (
@@ -104,7 +104,7 @@ impl Traffic {
             tasks.spawn(mixed(address, Arc::clone(&all), seed));
         }
         let greedy = get(plain(GREEDY)).token(tokens::of(GREEDY, USER, SECRET));
-        tasks.spawn(steady(address, greedy, Duration::from_millis(12), None));
+        tasks.spawn(steady(address, greedy, Duration::from_millis(15), None));
         let bad = get(plain(CROWD[1])).token(tokens::of(CROWD[1], USER, "the-secret-of-yesterday-that-nobody-has"));
         tasks.spawn(steady(address, bad, Duration::from_millis(8), Some(Arc::clone(&wrong))));
         tasks.spawn(strangers(address, secure));
@@ -122,7 +122,7 @@ async fn mixed(address: SocketAddr, all: Arc<Vec<Weighted>>, seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
     let total: u32 = all.iter().map(|(weight, _)| weight).sum();
     let began = Instant::now();
-    let mut pace = interval(PACE / 3);
+    let mut pace = interval(PACE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         pace.tick().await;
