@@ -23,9 +23,7 @@ use super::parts::{Parts, build, plan};
 use super::pid_file;
 use super::preflight;
 use super::readiness::Readiness;
-use super::services::{
-    CertificatesService, FeedService, HealthService, ProfilesService, ResolveService, When,
-};
+use super::services::{CertificatesService, FeedService, HealthService, ProfilesService, ResolveService, When};
 use super::shutdown::Caught;
 use super::stages::stages;
 use crate::admin::AdminState;
@@ -74,8 +72,7 @@ pub fn run(settings: &Settings, config_file: &Path, upgrade_socket: Option<&Path
     let addresses = preflight::take(settings, inherited, &parts.sockets)?;
     let predecessor = addresses.predecessor;
     let fresh = predecessor.is_none();
-    let seen = handover::Seen { upgrade: Arc::clone(&parts.upgrade), metrics: Arc::clone(&parts.metrics) };
-    let (gate, opening) = handover::gate(predecessor, settings.server.pid_file.clone(), seen);
+    let (gate, opening) = handover::gate(predecessor, settings.server.pid_file.clone(), seen(&parts));
     let signals =
         signals.follow(plan(settings, config_file, &parts, (ending, renewals)), parts.stages.parting.clone())?;
     let mut server = Server::new_with_opt_and_conf(None, server_conf(settings));
@@ -107,6 +104,11 @@ pub fn run(settings: &Settings, config_file: &Path, upgrade_socket: Option<&Path
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
     pid_file::remove();
     Ok(())
+}
+
+/// Where a handover is shown.
+fn seen(parts: &Parts) -> handover::Seen {
+    handover::Seen { upgrade: Arc::clone(&parts.upgrade), metrics: Arc::clone(&parts.metrics) }
 }
 
 /// There is no process whose place this one takes: who it is needn't wait until it serves.

@@ -7,12 +7,12 @@ use http::Method;
 use rtms_gateway::apps::SecretEncoding;
 use rtms_gateway::auth::binding::Vouch;
 use rtms_gateway::auth::rejection::Form;
-use rtms_gateway::config::settings::{AppsSource, Settings};
 use rtms_gateway::config;
+use rtms_gateway::config::settings::{AppsSource, Settings};
 use rtms_gateway::limit::Rate;
 use serde_json::Value;
 
-use crate::files::{Folder, config, mistakes, no_env, repository};
+use crate::files::{Folder, config, no_env, repository};
 
 fn load(yaml: &str) -> Settings {
     Folder::new().load(yaml).unwrap_or_else(|mistakes| panic!("{yaml}\n{mistakes}")).settings
