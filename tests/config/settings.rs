@@ -66,7 +66,10 @@ fn the_documented_defaults_are_the_real_ones() {
     written["upstreams"]["rtms"]["peers"] = serde_json::json!([{"address": "127.0.0.1:9090", "weight": 1}]);
     assert_eq!(written["auth"]["leeway"], "0s");
     assert_eq!(written["upstreams"]["rtms"]["timeouts"]["tunnel"], "1h");
-    assert_eq!(format!("{:?}", load(&written.to_string())), format!("{:?}", load(&config(&[]))));
+    let (mut explicit, default) = (load(&written.to_string()), load(&config(&[])));
+    // Of the text, not of what it says.
+    explicit.fingerprint.clone_from(&default.fingerprint);
+    assert_eq!(format!("{explicit:?}"), format!("{default:?}"));
 }
 
 #[test]
