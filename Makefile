@@ -1,6 +1,6 @@
 # The verbs of this repository. `make help` lists them; CI runs the same ones.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all fuzz h2load soak lint lint-deploy bench bench-peers panels audit clean
+.PHONY: help setup demo test test-all fuzz h2load soak lint lint-deploy bench bench-peers bench-judge panels audit clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -55,6 +55,13 @@ bench: setup ## what the feed, many apps, failures and floods cost (prints the t
 panels: setup ## the pictures of the dashboards in docs/, from three minutes of a gateway under a real Prometheus
 	@scripts/setup.sh panels
 	cargo test --locked --test prometheus the_dashboards_are_drawn -- --ignored
+
+bench-peers: setup ## the gateway beside HAProxy, nginx and Envoy, as far as they are installed: docs/performance.md (TABLES=..)
+	@scripts/bench_peers.sh $(TABLES)
+
+bench-judge: ## what judging costs, by outcome: time, and instructions (Valgrind); builds the judging core alone
+	cargo bench --locked --no-default-features --bench judge
+	cargo bench --locked --no-default-features --bench instructions
 
 audit: ## licences, sources and bans of the dependencies (cargo-deny)
 	@cargo deny --version >/dev/null 2>&1 || { echo 'cargo-deny is missing: cargo install --locked cargo-deny' >&2; exit 1; }

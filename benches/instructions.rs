@@ -36,8 +36,8 @@ fn main() -> ExitCode {
     let counted: BTreeMap<&str, u64> = cases().iter().map(|case| (case.name, count(case.name))).collect();
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/instructions.txt");
     if std::env::var_os("RTMS_BLESS").is_some() {
-        let text: String = counted.iter().map(|(name, count)| format!("{name} {count}\n")).collect();
-        std::fs::write(&file, text).unwrap();
+        let lines: Vec<String> = counted.iter().map(|(name, count)| format!("{name} {count}")).collect();
+        std::fs::write(&file, lines.join("\n") + "\n").unwrap();
     }
     let text = std::fs::read_to_string(&file).unwrap();
     let known: BTreeMap<&str, u64> =

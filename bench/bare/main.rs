@@ -29,7 +29,7 @@ impl ProxyHttp for Bare {
     async fn upstream_peer(&self, _: &mut Session, (): &mut ()) -> Result<Box<HttpPeer>> {
         let mut peer = HttpPeer::new(self.0, false, String::new());
         // Pingora keeps a connection only where this is set.
-        peer.options.idle_timeout = Some(Duration::from_secs(60));
+        peer.options.idle_timeout = Some(Duration::from_mins(1));
         Ok(Box::new(peer))
     }
 }

@@ -24,7 +24,7 @@ fn outcomes(criterion: &mut Criterion) {
     for case in cases() {
         assert_eq!(core.judge(&case, &mut scratch), case.outcome, "{}", case.name);
         group.bench_function(case.name, |bencher| {
-            bencher.iter(|| black_box(core.judge(black_box(&case), &mut scratch)))
+            bencher.iter(|| black_box(core.judge(black_box(&case), &mut scratch)));
         });
     }
 }

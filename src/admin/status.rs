@@ -12,7 +12,6 @@ use time::format_description::well_known::Rfc3339;
 use super::about::{About, Configuration, LastReload};
 use super::apps::{self, AppsPage};
 use super::http::AdminState;
-use super::listener::ListenerSummary;
 use super::live::{CertificatePage, UpstreamPage};
 use super::traffic::{self, RecentPage, TrafficPage};
 use super::upgrade::UpgradePage;

@@ -36,14 +36,14 @@ impl PreTlsProcess for BeforeTls {
     async fn process(&self, stream: &mut Stream) -> Result<()> {
         let digest = stream.get_socket_digest();
         let endpoint = self.endpoints.of(digest.as_deref());
-        let Ok(admitted) = self.endpoints.let_in(endpoint, stream).await else { return Err(closed()) };
+        let Ok(admitted) = self.endpoints.let_in(endpoint, stream).await else { return closed() };
         let series = endpoint.map(|endpoint| Arc::clone(&endpoint.series));
         let mut handshake =
             Handshake { _admitted: admitted, series, stands: NoRequest::Idle, done: AtomicBool::new(false) };
         // Whether it begins at all: a balancer's health check says nothing.
         if stream.try_peek(&mut [0]).await.is_err() {
             handshake.stands = NoRequest::Closed;
-            return Err(closed());
+            return closed();
         }
         handshake.stands = NoRequest::TlsFailed;
         // Nothing but a place to keep it in: there is no proxy and no answer of one.
@@ -53,8 +53,9 @@ impl PreTlsProcess for BeforeTls {
     }
 }
 
-fn closed() -> Box<Error> {
-    Error::explain(ErrorType::ConnectionClosed, "closed before the TLS handshake")
+/// It goes no further.
+fn closed() -> Result<()> {
+    Err(Error::explain(ErrorType::ConnectionClosed, "closed before the TLS handshake"))
 }
 
 /// A connection on its way through the handshake. Pingora tells nobody of one that fails: it is counted here once the

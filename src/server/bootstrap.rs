@@ -23,9 +23,7 @@ use super::parts::{Parts, build, plan};
 use super::pid_file;
 use super::preflight;
 use super::readiness::Readiness;
-use super::services::{
-    CertificatesService, FeedService, HealthService, ProfilesService, ResolveService, When,
-};
+use super::services::{CertificatesService, FeedService, HealthService, ProfilesService, ResolveService, When};
 use super::shutdown::Caught;
 use super::stages::stages;
 use crate::admin::AdminState;
@@ -54,6 +52,9 @@ const UNBUFFERED: usize = 0;
 /// Off a TLS connection about a record is read at once.
 const RECORD: usize = 16 * 1024;
 
+/// What answers on the listeners.
+type Listening = listening::Service<Connections<HttpProxy<Gateway>>>;
+
 /// Runs the gateway until it is told to stop. `upgrade_socket`: takes the place of a running process, which hands over
 /// there.
 ///
@@ -71,8 +72,7 @@ pub fn run(settings: &Settings, config_file: &Path, upgrade_socket: Option<&Path
     let addresses = preflight::take(settings, inherited, &parts.sockets)?;
     let predecessor = addresses.predecessor;
     let fresh = predecessor.is_none();
-    let seen = handover::Seen { upgrade: Arc::clone(&parts.upgrade), metrics: Arc::clone(&parts.metrics) };
-    let (gate, opening) = handover::gate(predecessor, settings.server.pid_file.clone(), seen);
+    let (gate, opening) = handover::gate(predecessor, settings.server.pid_file.clone(), seen(&parts));
     let signals =
         signals.follow(plan(settings, config_file, &parts, (ending, renewals)), parts.stages.parting.clone())?;
     let mut server = Server::new_with_opt_and_conf(None, server_conf(settings));
@@ -104,6 +104,11 @@ pub fn run(settings: &Settings, config_file: &Path, upgrade_socket: Option<&Path
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
     pid_file::remove();
     Ok(())
+}
+
+/// Where a handover is shown.
+fn seen(parts: &Parts) -> handover::Seen {
+    handover::Seen { upgrade: Arc::clone(&parts.upgrade), metrics: Arc::clone(&parts.metrics) }
 }
 
 /// There is no process whose place this one takes: who it is needn't wait until it serves.
@@ -145,7 +150,7 @@ fn gateway_service(
     settings: &Settings,
     parts: &Parts,
     conf: &Arc<ServerConf>,
-) -> Result<(listening::Service<Connections<HttpProxy<Gateway>>>, Arc<Runtimes>), StartError> {
+) -> Result<(Listening, Arc<Runtimes>), StartError> {
     let mut proxy = http_proxy(conf, Gateway::new(Arc::clone(&parts.current)));
     // The defaults of the plain constructor would lose Pingora's bounds.
     proxy.h2_options = Some(default_h2_options());

@@ -59,7 +59,7 @@ macro_rules! fields {
     ($($variant:ident = $word:literal,)*) => {
         /// What a line can tell.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Field { $(#[doc = $word] $variant,)* }
+        pub enum Field { $(#[doc = concat!("`", $word, "`")] $variant,)* }
 
         impl Field {
             /// All of them: those of a JSON line in its order, then those that only a format can name.

@@ -4,7 +4,7 @@ use rtms_gateway::config;
 use rtms_gateway::config::settings::CountedApps;
 use rtms_gateway::telemetry::{Format, ShownUser};
 
-use crate::files::{Folder, config, line, run};
+use crate::files::{Folder, config, line};
 
 #[test]
 fn by_default_lines_are_json_and_tell_neither_users_nor_single_apps() {
@@ -61,7 +61,8 @@ fn every_mistake_says_what_would_be_right() {
         ),
     ];
     for (telemetry, mistake) in cases {
-        run(&[("telemetry", &telemetry, &[&format!("telemetry.{mistake}")])]);
+        let found = Folder::new().mistakes(&config(&[("telemetry", &telemetry)]));
+        assert_eq!(found, [format!("telemetry.{mistake}")], "{telemetry}");
     }
 }
 

@@ -108,7 +108,7 @@ fn pipe(dir: &Path) -> (std::path::PathBuf, File) {
 async fn a_pipe_that_nobody_reads_stalls_no_request_and_what_is_lost_is_counted() {
     // What the pipe, the writer and the queue hold, and some more.
     const REQUESTS: usize = 11_000;
-    const CLIENTS: usize = 11;
+    const CLIENTS: usize = 4;
     let dir = TempDir::new().unwrap();
     let (path, _end) = pipe(dir.path());
     let upstream = Upstream::start().await;
@@ -116,33 +116,35 @@ async fn a_pipe_that_nobody_reads_stalls_no_request_and_what_is_lost_is_counted(
     let gateway = gateway(&upstream).customer().set("/telemetry/access_log/path", to).start().await;
     let flood = async || {
         let mut connection = gateway.connect().await;
-        let many = get("/nowhere").bytes("h").repeat(100);
-        for _ in 0..REQUESTS / CLIENTS / 100 {
-            connection.send(&many).await;
-            for _ in 0..100 {
-                assert_eq!(connection.response().await.expect("an answer").status, 404);
-            }
+        for _ in 0..REQUESTS / CLIENTS {
+            assert_eq!(connection.ask(&get("/nowhere")).await.status, 404);
         }
     };
-    let mut floods = Vec::new();
-    for _ in 0..CLIENTS {
-        floods.push(flood());
-    }
-    poll::bounded("every request is answered", async {
-        for flood in floods {
-            flood.await;
-        }
-    })
-    .await;
+    poll::bounded("every request is answered", async { tokio::join!(flood(), flood(), flood(), flood()) }).await;
     let dropped = gateway.metrics().await.count("rtms_access_log_dropped_total", &[]);
     assert!(dropped > 0 && dropped < REQUESTS as u64, "{dropped}");
     assert_eq!(gateway.ask(&get(plain(APP)).token(tokens::good())).await.status, 200);
 }
 
+/// The requests that the gateway itself sees; whether Pingora lets the others through, nothing of them may be told.
+const LOGGED: usize = 8;
+
 /// Everything a gateway tells: its logs, metrics and status.
 async fn told(gateway: &Gateway) -> String {
     let (metrics, status) = (gateway.page("/metrics").await.text(), gateway.page("/status").await.text());
     gateway.printed() + &metrics + &status
+}
+
+/// Secrets, and what is secret of these tokens.
+fn never_told(tokens: &[&String]) -> Vec<String> {
+    let signature = |token: &str| token.rsplit('.').next().unwrap().to_owned();
+    let payload = |token: &str| token.split('.').nth(1).unwrap().to_owned();
+    let mut never: Vec<String> =
+        [SECRET, USER, WRITER, READER, "no-token-of-anybody", "reload-secret"].map(Into::into).into();
+    never.extend(["query-secret", "basic-secret", "body-secret", "header-secret", "fragment-secret"].map(Into::into));
+    never.extend(["password-secret", "another-secret", "users-are-hashed-with"].map(Into::into));
+    never.extend(tokens.iter().flat_map(|token| [signature(token), payload(token)]));
+    never
 }
 
 #[tokio::test]
@@ -176,15 +178,9 @@ async fn no_token_secret_or_query_is_in_anything_the_gateway_tells() {
         gateway.call(&get("/api/v1/apps?after=query-secret").token(token)).await;
     }
     gateway.reload(&[("/auth/rejection", json!("reload-secret"))], "invalid").await;
-    poll::until_true("the last line", async || gateway.access_log().len() >= 9).await;
+    poll::until_true("the last line", async || gateway.access_log().len() >= LOGGED).await;
     let told = told(&gateway).await;
-    let signature = |token: &str| token.rsplit('.').next().unwrap().to_owned();
-    let payload = |token: &str| token.split('.').nth(1).unwrap().to_owned();
-    let mut never: Vec<String> =
-        [SECRET, USER, WRITER, READER, "no-token-of-anybody", "reload-secret"].map(Into::into).into();
-    never.extend(["query-secret", "basic-secret", "body-secret", "header-secret", "fragment-secret"].map(Into::into));
-    never.extend(["password-secret", "another-secret", "users-are-hashed-with"].map(Into::into));
-    never.extend([&good, &expired, &forged].iter().flat_map(|token| [signature(token), payload(token)]));
+    let never = never_told(&[&good, &expired, &forged]);
     for secret in &never {
         assert!(!told.contains(secret.as_str()), "{secret} is told");
     }

@@ -4,9 +4,10 @@ use serde_json::json;
 
 use crate::support::client::{Client, get};
 use crate::support::gateway::{Gateway, gateway};
-use crate::support::tls::Authority;
+use crate::support::metrics::Metrics;
+use crate::support::tls::{Authority, Handshake};
 use crate::support::upstream::Upstream;
-use crate::support::{APP, plain, tokens};
+use crate::support::{APP, plain, poll, tokens};
 
 const REQUESTS: &str = "rtms_app_requests_total";
 const REJECTIONS: &str = "rtms_app_rejections_total";
@@ -50,6 +51,15 @@ async fn single_apps_are_counted_where_that_is_wanted_and_strangers_never() {
 
 const ENDS: &str = "rtms_connections_without_request_total";
 
+/// What is counted once no connection is open.
+async fn quiet(gateway: &Gateway) -> Metrics {
+    poll::until("all connections end", async || {
+        let metrics = gateway.metrics().await;
+        (metrics.count("rtms_connections", &[]) == 0).then_some(metrics)
+    })
+    .await
+}
+
 async fn send(gateway: &Gateway, bytes: &[u8]) -> Client {
     let mut client = gateway.connect().await;
     client.send(bytes).await;
@@ -86,7 +96,7 @@ async fn connections_that_end_without_a_request_are_counted_by_their_cause() {
     let mut client = gateway.connect().await;
     client.ask(&get("/public/x")).await;
     assert!(client.closed().await);
-    let metrics = gateway.counted("rtms_connections", &[], 0).await;
+    let metrics = quiet(&gateway).await;
     assert_eq!(metrics.count(ENDS, &[]), 6);
 }
 
@@ -108,14 +118,13 @@ async fn handshakes_that_fail_and_those_that_never_begin_are_told_apart() {
     while !client.take(1).await.unwrap_or_default().is_empty() {}
     gateway.counted(ENDS, &[("cause", "tls_failed")], 1).await;
     let stranger = Authority::new("another authority");
-    let refused = crate::support::tls::Handshake::trusting(&stranger).connect(gateway.address()).await;
+    let refused = Handshake::trusting(&stranger).connect(gateway.address()).await;
     assert!(refused.is_err());
     gateway.counted(ENDS, &[("cause", "tls_failed")], 2).await;
-    let (mut client, _) =
-        crate::support::tls::Handshake::trusting(&authority).connect(gateway.address()).await.unwrap();
+    let (mut client, _) = Handshake::trusting(&authority).connect(gateway.address()).await.unwrap();
     assert_eq!(client.ask(&get(plain(APP)).token(tokens::good())).await.status, 200);
     drop(client);
-    let metrics = gateway.counted("rtms_connections", &[], 0).await;
+    let metrics = quiet(&gateway).await;
     assert_eq!(metrics.count(ENDS, &[]), 3);
 }
 

@@ -40,15 +40,15 @@ pub fn json(user: ShownUser) -> Form {
     Form { format: Format::Json, user }
 }
 
-fn parsed(entry: Entry<'_>) -> Value {
-    let line = json(ShownUser::Plain).line(&entry);
+fn parsed(entry: &Entry<'_>) -> Value {
+    let line = json(ShownUser::Plain).line(entry);
     assert!(line.ends_with(b"}\n") && line.is_ascii());
     assert_eq!(line.iter().filter(|b| **b < b' ').count(), 1, "one control character: the line's end");
     serde_json::from_slice(&line).unwrap()
 }
 
 fn path(bytes: &[u8]) -> Value {
-    parsed(Entry { path: bytes, ..entry() })["path"].clone()
+    parsed(&Entry { path: bytes, ..entry() })["path"].clone()
 }
 
 #[test]
@@ -59,14 +59,14 @@ fn a_rejected_request_is_one_flat_object_without_what_it_never_had() {
         "reason": "token_missing", "code": "39", "app": "TR1", "duration_ms": 12.034, "auth_ms": 0.004,
         "bytes_in": 0, "bytes_out": 93,
     });
-    assert_eq!(parsed(entry()), expected);
+    assert_eq!(parsed(&entry()), expected);
 }
 
 #[test]
 fn a_forwarded_request_names_its_peer() {
     let forwarded =
         Entry { reason: None, status: 200, upstream: Some("rtms"), peer: Some("10.0.0.1:80"), attempts: 2, ..entry() };
-    let line = parsed(forwarded);
+    let line = parsed(&forwarded);
     assert_eq!(
         (&line["upstream"], &line["peer"], &line["attempts"]),
         (&json!("rtms"), &json!("10.0.0.1:80"), &json!(2))
@@ -77,7 +77,7 @@ fn a_forwarded_request_names_its_peer() {
 #[test]
 fn every_reason_stands_in_the_log_as_its_one_word() {
     for reason in Reason::ALL {
-        let line = parsed(Entry { reason: Some(*reason), ..entry() });
+        let line = parsed(&Entry { reason: Some(*reason), ..entry() });
         assert_eq!(line["reason"], reason.as_str());
         assert_eq!(line["code"], reason.code().as_str());
     }
@@ -132,7 +132,7 @@ fn users_are_told_as_the_log_is_set_to() {
     assert_eq!(text("{user}", ShownUser::Hashed(key.clone()), &named), hashed);
     assert_eq!(text("{user}", ShownUser::Hashed(key.clone()), &entry()), "-\n");
     let line = |user| String::from_utf8(json(user).line(&named)).unwrap();
-    assert!(!line(ShownUser::Off).contains("user"));
+    assert!(!line(ShownUser::Off).contains("\"user\""));
     assert!(line(ShownUser::Hashed(key)).contains(&format!("\"user\":\"{}\"", hashed.trim_end())));
 }
 

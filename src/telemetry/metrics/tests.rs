@@ -77,7 +77,7 @@ fn the_families_are_those_that_users_rely_on() {
     // A first scrape shows all of them, so that a query on a quiet gateway finds something.
     let _ = metrics.listener("0.0.0.0:8080");
     let counted = settings::PerApp { apps: settings::CountedApps::All, max: 1 };
-    let with_apps = metrics.rebound(&[], &[("rtms", vec![])], counted);
+    let with_apps = metrics.rebound(&[], &[("rtms", vec!["10.0.0.1:80"])], counted);
     with_apps.take_over(&metrics);
     let apps = crate::apps::Apps::new(crate::apps::SecretEncoding::Raw).published();
     with_apps.app("nobody", Some(Reason::TokenMissing), &apps);

@@ -115,8 +115,8 @@ fn every_alert_has_a_test_in_which_it_fires_and_one_in_which_it_does_not() {
     let tests: Vec<Value> = files.iter().flat_map(|file| yaml(file)["tests"].as_array().unwrap().clone()).collect();
     let mut seen: BTreeMap<(String, bool), usize> = BTreeMap::new();
     for case in tests.iter().flat_map(|test| test["alert_rule_test"].as_array().unwrap()) {
-        let fires = !case["exp_alerts"].as_array().unwrap().is_empty();
-        *seen.entry((text(&case["alertname"]).to_owned(), fires)).or_default() += 1;
+        let firing = !case["exp_alerts"].as_array().unwrap().is_empty();
+        *seen.entry((text(&case["alertname"]).to_owned(), firing)).or_default() += 1;
     }
     for alert in alerts() {
         let name = text(&alert["alert"]).to_owned();

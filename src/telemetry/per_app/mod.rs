@@ -100,15 +100,13 @@ impl PerApp {
         }
         let fresh = || Arc::new(Series::new(app, self.settings.apps, &self.families));
         let place = if app == OTHER { None } else { table.enter(hash, app, fresh) };
-        match place {
-            Some(series) => series.count(reason, &self.families),
-            None => {
-                if let Some(other) = self.other.get() {
-                    other.count(reason, &self.families);
-                }
-                self.contenders.hit(hash);
-            }
+        if let Some(series) = place {
+            return series.count(reason, &self.families);
         }
+        if let Some(other) = self.other.get() {
+            other.count(reason, &self.families);
+        }
+        self.contenders.hit(hash);
     }
 
     /// Decides who has a place, if it is time for that. Called at a scrape, off the requests' way.
