@@ -5,9 +5,12 @@
 //! over, and an old one nothing from then on: its pings would hide a hung successor, its `STOPPING=1` end the service.
 //! Ready is the same as for `/readyz`: the first apps are in force and the listeners open.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io;
-use std::os::unix::net::UnixDatagram;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -207,8 +210,16 @@ fn try_to_send(states: &[NotifyState<'_>], patience: Option<Duration>) -> io::Re
     socket.set_write_timeout(patience)?;
     socket.set_nonblocking(patience.is_none())?;
     let message: Vec<String> = states.iter().map(ToString::to_string).collect();
-    socket.send_to(message.join("\n").as_bytes(), path)?;
+    socket.send_to_addr(message.join("\n").as_bytes(), &address(path.as_bytes())?)?;
     Ok(())
+}
+
+/// Where `NOTIFY_SOCKET` points: a path, or with `@` a name in the abstract namespace (`sd_notify(3)`).
+fn address(socket: &[u8]) -> io::Result<SocketAddr> {
+    match socket.strip_prefix(b"@") {
+        Some(name) => SocketAddr::from_abstract_name(name),
+        None => SocketAddr::from_pathname(OsStr::from_bytes(socket)),
+    }
 }
 
 #[cfg(test)]

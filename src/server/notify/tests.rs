@@ -91,3 +91,14 @@ fn one_thread_that_is_stuck_ends_the_pings_until_it_goes_on() {
 fn a_reason_stays_within_its_line() {
     assert!(!Doing::Refused("a\nREADY=1").to_string().contains('\n'));
 }
+
+#[test]
+fn the_managers_socket_is_a_path_or_an_abstract_name() {
+    let name = format!("rtms-notify-{}", std::process::id());
+    let manager = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+    let told = UnixDatagram::unbound().unwrap();
+    told.send_to_addr(b"READY=1", &address(format!("@{name}").as_bytes()).unwrap()).unwrap();
+    let mut message = [0; 16];
+    assert_eq!(manager.recv(&mut message).unwrap(), 7);
+    assert!(address(b"/run/systemd/notify").unwrap().as_pathname().is_some());
+}
