@@ -62,7 +62,6 @@ impl Metrics {
     /// of peers begin anew, so that those that are gone leave them. Single apps are counted from [`Metrics::take_over`] on.
     #[must_use]
     pub fn rebound(&self, routes: &[&str], upstreams: &[(&str, Vec<&str>)], per_app: settings::PerApp) -> Arc<Self> {
-        self.families.upstreams.healthy.reset();
         let same = self.per_app.clone().filter(|before| before.settings() == per_app);
         let per_app = same.or_else(|| PerApp::new(per_app, &self.families.per_app, Instant::now()));
         Arc::new(Self::bind(Arc::clone(&self.families), routes, upstreams, per_app))
@@ -74,6 +73,7 @@ impl Metrics {
             (Some(here), Some(there)) => Arc::ptr_eq(here, there),
             (here, there) => here.is_none() && there.is_none(),
         };
+        self.upstreams.take_over(&before.upstreams);
         if !is_same {
             before.per_app.iter().for_each(|per_app| per_app.close());
             self.families.per_app.reset();

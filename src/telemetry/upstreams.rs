@@ -1,8 +1,9 @@
 //! The counters of attempts to forward, found by index: upstream, peer, outcome.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use prometheus::{Histogram, IntCounter, IntGauge};
+use prometheus::{Histogram, IntCounter, IntGaugeVec};
 
 use super::families::UpstreamFamilies;
 
@@ -46,9 +47,15 @@ outcomes! {
 }
 
 /// The series of every upstream.
-pub struct Upstreams(Box<[UpstreamSeries]>);
+pub struct Upstreams {
+    series: Box<[UpstreamSeries]>,
+    /// Looked up by label, once a scrape: what isn't in force, or never will be, must leave no gauge behind.
+    healthy: IntGaugeVec,
+}
 
 struct UpstreamSeries {
+    name: Box<str>,
+    peers: Box<[Box<str>]>,
     duration: Histogram,
     retries: IntCounter,
     retries_refused: IntCounter,
@@ -56,19 +63,30 @@ struct UpstreamSeries {
     connections: [IntCounter; 2],
     /// By peer, then by outcome.
     attempts: Box<[Box<[IntCounter]>]>,
-    /// By peer.
-    healthy: Box<[IntGauge]>,
 }
 
 impl Upstreams {
-    /// All series of these upstreams and their peers, at zero.
+    /// All counters of these upstreams and their peers, at zero.
     pub fn new(families: &UpstreamFamilies, upstreams: &[(&str, Vec<&str>)]) -> Self {
-        Self(upstreams.iter().map(|(name, peers)| UpstreamSeries::new(families, name, peers)).collect())
+        let series = upstreams.iter().map(|(name, peers)| UpstreamSeries::new(families, name, peers)).collect();
+        Self { series, healthy: families.healthy.clone() }
+    }
+
+    /// These are in force now: the gauges of peers that only `before` knew go.
+    pub fn take_over(&self, before: &Self) {
+        let peers = |all: &Self| -> BTreeSet<(Box<str>, Box<str>)> {
+            let pairs = all.series.iter().flat_map(|s| s.peers.iter().map(|peer| (s.name.clone(), peer.clone())));
+            pairs.collect()
+        };
+        for (upstream, peer) in peers(before).difference(&peers(self)) {
+            // It may never have been told.
+            let _ = self.healthy.remove_label_values(&[upstream, peer]);
+        }
     }
 
     /// Counts an attempt.
     pub fn attempted(&self, upstream: usize, peer: usize, outcome: Outcome, elapsed: Duration) {
-        let Some(series) = self.0.get(upstream) else { return };
+        let Some(series) = self.series.get(upstream) else { return };
         series.duration.observe(elapsed.as_secs_f64());
         if let Some(counter) = series.attempts.get(peer).and_then(|p| p.get(usize::from(outcome as u8))) {
             counter.inc();
@@ -77,21 +95,22 @@ impl Upstreams {
 
     /// Says whether a peer gets requests.
     pub fn set_healthy(&self, upstream: usize, peer: usize, healthy: bool) {
-        if let Some(gauge) = self.0.get(upstream).and_then(|series| series.healthy.get(peer)) {
-            gauge.set(healthy.into());
+        let Some(series) = self.series.get(upstream) else { return };
+        if let Some(peer) = series.peers.get(peer) {
+            self.healthy.with_label_values(&[&series.name, peer]).set(healthy.into());
         }
     }
 
     /// Counts an attempt that is repeated.
     pub fn retried(&self, upstream: usize) {
-        if let Some(series) = self.0.get(upstream) {
+        if let Some(series) = self.series.get(upstream) {
             series.retries.inc();
         }
     }
 
     /// Counts an attempt that the budget kept from being repeated.
     pub fn retry_refused(&self, upstream: usize) {
-        if let Some(series) = self.0.get(upstream) {
+        if let Some(series) = self.series.get(upstream) {
             series.retries_refused.inc();
         }
     }
@@ -100,7 +119,8 @@ impl Upstreams {
 impl Upstreams {
     /// Counts a connection that a request is sent on.
     pub fn connected(&self, upstream: usize, reused: bool) {
-        if let Some(counter) = self.0.get(upstream).and_then(|series| series.connections.get(usize::from(reused))) {
+        if let Some(counter) = self.series.get(upstream).and_then(|series| series.connections.get(usize::from(reused)))
+        {
             counter.inc();
         }
     }
@@ -113,12 +133,13 @@ impl UpstreamSeries {
             Outcome::ALL.iter().map(counter).collect()
         };
         Self {
+            name: name.into(),
+            peers: peers.iter().map(|peer| Box::from(*peer)).collect(),
             duration: families.seconds.with_label_values(&[name]),
             retries: families.retries.with_label_values(&[name]),
             retries_refused: families.retries_refused.with_label_values(&[name]),
             connections: ["false", "true"].map(|reused| families.connections.with_label_values(&[name, reused])),
             attempts: peers.iter().map(attempts).collect(),
-            healthy: peers.iter().map(|peer| families.healthy.with_label_values(&[name, peer])).collect(),
         }
     }
 }

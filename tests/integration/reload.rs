@@ -206,6 +206,27 @@ async fn what_is_known_of_a_peers_health_outlives_a_reload_and_peers_that_are_go
 }
 
 #[tokio::test]
+async fn what_a_refused_reload_would_have_brought_is_nowhere_to_be_seen() {
+    let (upstream, other) = (Upstream::start().await, Upstream::start().await);
+    let gateway = gateway(&upstream).customer().start().await;
+    let (here, there) = (upstream.address().to_string(), other.address().to_string());
+    let in_use = async |peer: &str| {
+        let (metrics, of) = (gateway.metrics().await, [("peer", peer)]);
+        metrics.has("rtms_upstream_peer_healthy", &of).then(|| metrics.sum("rtms_upstream_peer_healthy", &of) > 0.5)
+    };
+    assert_eq!((in_use(&here).await, in_use(&there).await), (Some(true), None));
+    // Good as far as `check` can tell; nobody reads it.
+    let fifo = gateway.dir().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let peers = json!([{ "address": there }]);
+    let changes = [("/upstreams/rtms/peers", peers), ("/telemetry/access_log/path", json!(fifo))];
+    gateway.reload(&changes, "invalid").await;
+    assert_eq!((in_use(&here).await, in_use(&there).await), (Some(true), None));
+    gateway.reload(&[("/telemetry/access_log/path", json!("stdout"))], "ok").await;
+    assert_eq!((in_use(&here).await, in_use(&there).await), (None, Some(true)));
+}
+
+#[tokio::test]
 async fn a_reload_while_draining_does_not_keep_the_process() {
     let upstream = Upstream::start().await;
     let mut gateway = gateway(&upstream).customer().set("/server/drain", "1s".into()).start().await;
