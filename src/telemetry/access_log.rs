@@ -48,7 +48,7 @@ impl AccessLog {
     /// The file can't be opened for appending, or no thread can be started.
     pub fn open(settings: &settings::AccessLog, dropped: IntCounter) -> io::Result<Self> {
         let sink: Box<dyn Sink> = match &settings.path {
-            None => Box::new(Stdout),
+            None => Box::new(Stdout::default()),
             Some(path) => Box::new(LogFile::open(path)?),
         };
         let sample = Sample { forwarded: settings.sample, rejected: settings.sample_rejections };
@@ -122,6 +122,7 @@ mod tests {
     use std::sync::mpsc::{Receiver, Sender};
 
     use super::super::line::tests::entry;
+    use super::writer::Unwritten;
     use super::*;
     use crate::telemetry::{Format, ShownUser};
 
@@ -154,11 +155,11 @@ mod tests {
     }
 
     impl Sink for Gate {
-        fn put(&mut self, batch: &[u8]) -> io::Result<()> {
+        fn put(&mut self, batch: &[u8]) -> Result<(), Unwritten> {
             self.entered.send(()).unwrap();
             let verdict = self.pass.recv().unwrap();
             self.seen.lock().unwrap().extend_from_slice(batch);
-            verdict
+            verdict.map_err(|error| Unwritten { after: 0, error })
         }
 
         fn reopen(&mut self) -> io::Result<()> {
