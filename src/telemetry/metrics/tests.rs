@@ -79,6 +79,7 @@ fn the_families_are_those_that_users_rely_on() {
     let counted = settings::PerApp { apps: settings::CountedApps::All, max: 1 };
     let with_apps = metrics.rebound(&[], &[("rtms", vec!["10.0.0.1:80"])], counted);
     with_apps.take_over(&metrics);
+    with_apps.peer_healthy(0, 0, true);
     let apps = crate::apps::Apps::new(crate::apps::SecretEncoding::Raw).published();
     with_apps.app("nobody", Some(Reason::TokenMissing), &apps);
     assert!(value(&metrics, r#"rtms_app_requests_total{app="other"}"#) == Some(0.0));
