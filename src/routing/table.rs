@@ -5,8 +5,9 @@
 
 use http::Method;
 
+use super::captures::Captures;
 use super::methods::MethodSet;
-use super::template::{MAX_NAMES, Segment, Template};
+use super::template::{Segment, Template};
 use crate::reason::Reason;
 
 /// All routes, by path.
@@ -26,30 +27,6 @@ struct Node {
     ends: Vec<usize>,
     /// A route's `{rest*}` ends here, which may also match nothing.
     rest: Vec<usize>,
-}
-
-/// Where in the path each name of a template stands: byte ranges, in the order of the names.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Captures {
-    ranges: [(u32, u32); MAX_NAMES],
-    len: u8,
-}
-
-impl Captures {
-    /// The part of `path` that the `n`th name captured.
-    #[must_use]
-    pub fn get<'p>(&self, path: &'p str, n: usize) -> Option<&'p str> {
-        let (start, end) = *self.ranges.get(n).filter(|_| n < usize::from(self.len))?;
-        path.get(start as usize..end as usize)
-    }
-
-    fn push(&mut self, start: usize, end: usize) {
-        if let Some(slot) = self.ranges.get_mut(usize::from(self.len)) {
-            // A head is bounded far below 4 GiB.
-            *slot = (start as u32, end as u32);
-            self.len += 1;
-        }
-    }
 }
 
 /// A path's route.
@@ -196,8 +173,7 @@ impl RouteTable {
 /// Another reader could stop at the first one.
 fn span_holds_its_end(path: &str, fit: &Fit) -> bool {
     let Some((_, until)) = fit.span else { return false };
-    let Some(span) = fit.captures.ranges.iter().find(|r| r.1 as usize == until) else { return false };
-    let Some(value) = path.get(span.0 as usize..until) else { return false };
+    let Some(value) = fit.captures.ending_at(path, until) else { return false };
     let word = path.get(until + 1..).and_then(|after| after.split('/').next()).unwrap_or_default();
     value.split('/').any(|s| s.eq_ignore_ascii_case(word))
 }

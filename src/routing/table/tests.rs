@@ -1,4 +1,5 @@
 use super::*;
+use crate::routing::template::MAX_NAMES;
 
 fn table(templates: &[&str]) -> RouteTable {
     let routes = templates.iter().map(|t| (Template::parse(t).unwrap(), MethodSet::default())).collect();
