@@ -6,20 +6,8 @@
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
-
-children=()
-run=
-
-# Stops what this script started, by process id, and removes its data.
-clean_up() {
-    local status=$? pid
-    trap - EXIT INT TERM
-    for pid in "${children[@]}"; do kill "$pid" 2>/dev/null || true; done
-    for pid in "${children[@]}"; do wait "$pid" 2>/dev/null || true; done
-    if [ "$status" -ne 0 ] && [ "$status" -lt 128 ]; then show_logs; fi
-    if [ -n "$run" ]; then rm -rf "$run"; fi
-    exit "$status"
-}
+# shellcheck source=scripts/children.sh
+. "$(dirname "${BASH_SOURCE[0]}")/children.sh"
 
 show_logs() {
     local log
@@ -117,10 +105,6 @@ END
     wait -n "${children[@]}" || true
     die 'one of the programs stopped by itself'
 }
-
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
 
 say 'building (release)'
 (cd "$root" && cargo build --release --locked --bins)

@@ -8,6 +8,8 @@
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+# shellcheck source=scripts/children.sh
+. "$(dirname "${BASH_SOURCE[0]}")/children.sh"
 
 connections=4
 streams=100
@@ -16,18 +18,9 @@ requests=${REQUESTS:-20000}
 # How long the second run lasts, and how much of it is over when the gateway is told to stop.
 seconds=6
 peace=2
-children=()
-run=
 
-# Stops what this script started, by process id, and removes its data.
-clean_up() {
-    local status=$? pid
-    trap - EXIT INT TERM
-    for pid in "${children[@]}"; do kill "$pid" 2>/dev/null || true; done
-    for pid in "${children[@]}"; do wait "$pid" 2>/dev/null || true; done
-    if [ "$status" -ne 0 ] && [ -s "$run/gateway.log" ]; then tail -n 30 "$run/gateway.log" >&2; fi
-    if [ -n "$run" ]; then rm -rf "$run"; fi
-    exit "$status"
+show_logs() {
+    if [ -s "$run/gateway.log" ]; then tail -n 30 "$run/gateway.log" >&2; fi
 }
 
 # Free ports, so many.
@@ -112,9 +105,6 @@ logged() {
 }
 
 have h2load || die 'h2load is missing; scripts/setup.sh h2load installs it'
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
 cd "$root"
 if [ -n "${RELEASE:-}" ]; then
     cargo build --locked --release --bins
