@@ -41,20 +41,20 @@ def one(subject, kind, count, seconds):
     return requests, cpu.seconds(subject.pid) - before
 
 
-def rounds(subjects, count, how_many, seconds):
-    """`subjects`: pairs of subject and kind. Returns a series for each, in their order."""
-    series = [Series(subject.name) for subject, _ in subjects]
-    for subject, kind in subjects:
+def rounds(subjects, how_many, seconds):
+    """`subjects`: each with the kind of request and the number of its apps. Returns a series for each, in their order."""
+    series = [Series(subject.name) for subject, _, _ in subjects]
+    for subject, kind, count in subjects:
         one(subject, kind, count, 1)
     for number in range(how_many):
         # Who comes first changes, so that nobody always follows the same neighbour.
         order = list(range(len(subjects)))
         order = order[number % len(order) :] + order[: number % len(order)]
         for at in order:
-            subject, kind = subjects[at]
+            subject, kind, count = subjects[at]
             requests, used = one(subject, kind, count, seconds)
             series[at].add(requests, used, seconds)
-    for each, (_, kind) in zip(series, subjects):
+    for each, (_, kind, _) in zip(series, subjects):
         say(f"   {kind:8} {each.name:24} {statistics.median(each.micros):7.1f} us  {statistics.median(each.rate):8.0f}/s")
     return series
 

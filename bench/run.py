@@ -45,6 +45,9 @@ class Bench:
         """Starts them; a context that ends them."""
         return Running(wanted, count, self.folder)
 
+    def rounds(self, chosen):
+        return measure.rounds(chosen, self.given.rounds, self.given.seconds)
+
     def side(self):
         """Every subject, every kind of request, by the number of apps."""
         found = {}
@@ -53,9 +56,8 @@ class Bench:
             say(f"== {count} apps: {', '.join(s.name for s in wanted)}")
             with self.running(wanted, count):
                 for kind in kinds:
-                    chosen = [(s, kind) for s in wanted if kind in s.kinds]
-                    series = measure.rounds(chosen, count, self.given.rounds, self.given.seconds)
-                    found[f"{count}/{kind}"] = table(series)
+                    chosen = [(s, kind, count) for s in wanted if kind in s.kinds]
+                    found[f"{count}/{kind}"] = table(self.rounds(chosen))
         return found
 
     def aims(self):
@@ -63,26 +65,18 @@ class Bench:
         say("== the gateway against itself and a bare Pingora, 1000 apps")
         bare = next(s for s in self.all if isinstance(s, subjects.Bare))
         with self.running([self.gateway, bare], 1000):
-            chosen = [(bare, "accept"), (self.gateway, "none"), (self.gateway, "accept"), (self.gateway, "reject")]
-            series = measure.rounds(chosen, 1000, self.given.rounds, self.given.seconds)
-        for each, (_, kind) in zip(series[1:], chosen[1:]):
+            kinds = ["none", "accept", "reject"]
+            series = self.rounds([(bare, "accept", 1000), *((self.gateway, kind, 1000) for kind in kinds)])
+        for each, kind in zip(series[1:], kinds):
             each.name = f"rtms-gateway, {kind}"
         found = {"share": table(series)}
         say("== the gateway with 1000 and with 100 000 apps")
         many = self.gateway.beside("100 000 apps", 30)
         with self.running([self.gateway], 1000), self.running([many], 100_000):
-            series = measure.rounds([(self.gateway, "accept")], 1000, 1, 1)
-            series = self.two_sizes(many)
+            series = self.rounds([(self.gateway, "accept", 1000), (many, "accept", 100_000)])
+        series[0].name = "1000 apps"
         found["apps"] = table(series)
         return found
-
-    def two_sizes(self, many):
-        series = [measure.Series("1000 apps"), measure.Series("100 000 apps")]
-        for _ in range(self.given.rounds):
-            for each, subject, count in zip(series, (self.gateway, many), (1000, 100_000)):
-                requests, used = measure.one(subject, "accept", count, self.given.seconds)
-                each.add(requests, used, self.given.seconds)
-        return series
 
     def latency(self):
         """What a proxy adds, at a steady rate: half of what the gateway carries."""
@@ -120,8 +114,7 @@ class Bench:
         for step, (name, lines) in enumerate(telemetry(log), start=1):
             variants.append(self.gateway.beside(name, step * 2 + 40, telemetry="\n  ".join(lines)))
         with self.running(variants, 1000):
-            chosen = [(s, "accept") for s in variants]
-            series = measure.rounds(chosen, 1000, self.given.rounds, self.given.seconds)
+            series = self.rounds([(s, "accept", 1000) for s in variants])
         series[0].name = "metrics only"
         return table(series)
 
