@@ -2,19 +2,20 @@
 //!
 //! What the gateway does with a head, on plain values: target, route, app, token, identities.
 
-use http::{HeaderMap, HeaderValue, Method, header};
-use rtms_gateway::apps::key::HmacKey;
-use rtms_gateway::apps::{Apps, DocId, Document, SecretEncoding, Snapshot, Value};
-use rtms_gateway::auth::binding::{Binding, Vouch};
-use rtms_gateway::auth::decision::{self, Now, Rule, TokenRules, Verdict};
-use rtms_gateway::reason::Reason;
-use rtms_gateway::request::identities::{Head, Kind, Place, Places};
-use rtms_gateway::request::target::Target;
-use rtms_gateway::routing::{MethodSet, RouteTable, Template};
-use std::sync::Arc;
+#[path = "../../tests/support/judge.rs"]
+mod judge;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::{HeaderMap, HeaderValue, Method, header};
+use rtms_gateway::apps::key::HmacKey;
+use rtms_gateway::apps::{Apps, DocId, Document, SecretEncoding, Value};
+use rtms_gateway::auth::decision::Now;
+use rtms_gateway::reason::Reason;
+use rtms_gateway::request::identities::Kind;
+use rtms_gateway::request::target::Target;
+
+use self::judge::Route;
 
 pub const APP: &str = "TR00000042";
 const USER: &str = "67deb017-5038-4832-a6b9-aa7e00987b6f";
@@ -23,7 +24,7 @@ const SECRET: &str = "secret-00000042-0123456789abcdef0123456789";
 const NOW: Now = Now(1_767_225_600_000);
 
 /// Routes of the shipped table's shapes, and where their requests name somebody.
-const ROUTES: [(&str, &[(Kind, &str)]); 5] = [
+const ROUTES: [Route; 5] = [
     ("/rtmsAPI/api/{version}/{appId}/user/{userId*}/threads/{rest*}", &[(Kind::UserId, "path.userId")]),
     ("/rtmsAPI/api/{version}/app/{appId}/user/{userId*}/threads/{rest*}", &[(Kind::UserId, "path.userId")]),
     (
@@ -34,12 +35,8 @@ const ROUTES: [(&str, &[(Kind, &str)]); 5] = [
     ("/rtmsAPI/api/{version}/app/{appId}/{rest*}", &[]),
 ];
 
-/// Apps, routes and what is in force for them.
-pub struct Core {
-    table: RouteTable,
-    rules: Vec<Rule>,
-    pub apps: Arc<Snapshot>,
-}
+/// Apps behind these routes.
+pub struct Core(judge::Core);
 
 /// A request, ready to be judged again and again.
 pub struct Case {
@@ -54,27 +51,14 @@ pub struct Case {
 impl Core {
     /// So many apps, [`APP`] among them.
     pub fn new(count: usize) -> Self {
-        let templates: Vec<Template> = ROUTES.iter().map(|(path, _)| Template::parse(path).unwrap()).collect();
-        let rules = templates.iter().zip(ROUTES).map(|(template, (_, places))| rule(template, places)).collect();
-        let routes = templates.into_iter().map(|template| (template, MethodSet::default())).collect();
-        Self { table: RouteTable::build(routes).unwrap(), rules, apps: apps(count).published().load_full() }
+        Self(judge::Core::new(&ROUTES, apps(count).published().load_full()))
     }
 
     /// Judges it as the gateway does. `scratch` is kept from request to request, as each of its threads does.
     pub fn judge(&self, case: &Case, scratch: &mut Vec<u8>) -> Result<(), Reason> {
         let target = Target::parse(case.target.as_bytes(), Some(b"api.example.com"))?;
-        let found = self.table.find(&target.path, &case.method)?;
-        let rule = &self.rules[found.route];
-        let head = Head { path: &target.path, captures: &found.captures, query: target.query, headers: &case.headers };
-        let judgement = decision::judge(rule, &head, &self.apps, NOW, scratch);
-        let Verdict::Verified(verified) = judgement.verdict? else { return Ok(()) };
-        if let Some((places, body)) = rule.places.body().zip(case.body.as_ref()) {
-            let subject = verified.subject(APP);
-            let mut binding = Binding::resume(&subject, rule.vouch, verified.tally);
-            places.bind(body.as_bytes(), &mut binding)?;
-            binding.finish()?;
-        }
-        Ok(())
+        let body = case.body.as_ref().map(String::as_bytes);
+        self.0.judge(&target, (&case.method, &case.headers, body), NOW, scratch).map(drop)
     }
 }
 
@@ -179,15 +163,4 @@ fn mint(header: &str, claims: &str, secret: &str) -> String {
     let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let tag = HmacKey::new(secret.as_bytes()).sign(signed.as_bytes());
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(tag))
-}
-
-fn rule(template: &Template, places: &[(Kind, &str)]) -> Rule {
-    let list: Vec<(Kind, Place)> = places.iter().map(|(kind, place)| (*kind, Place::parse(place).unwrap())).collect();
-    Rule {
-        app: template.names().position(|name| name == "appId").unwrap(),
-        places: Places::build(template, &list).unwrap(),
-        vouch: Vouch::All,
-        reject_open_apps: false,
-        token: TokenRules { max_bytes: 8192, leeway: 0.0, max_lifetime: None, require_user_claim: true },
-    }
 }
