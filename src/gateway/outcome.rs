@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use pingora::prelude::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::Session;
@@ -11,8 +11,8 @@ use pingora_proxy::Session;
 use super::context::{Attempt, Context};
 use super::refusal;
 use super::state::State;
+use super::trace;
 use crate::reason::Reason;
-use crate::request::traceparent::Traceparent;
 use crate::telemetry::{Entry, Outcome};
 use crate::upstream::ejection::Sign;
 
@@ -224,8 +224,7 @@ impl State {
 
     fn log(&self, session: &Session, ctx: &Context, status: u16, duration: Duration) {
         let request = session.req_header();
-        let said = || Traceparent::read(request.headers.get_all("traceparent").iter().map(HeaderValue::as_bytes));
-        let trace = ctx.trace_id().or_else(|| Some(said()?.trace)).map(|id| id.to_string());
+        let trace = ctx.trace_id().or_else(|| Some(trace::caller(&request.headers)?.trace)).map(|id| id.to_string());
         let cluster = ctx.last_peer.and_then(|_| self.clusters.get(ctx.upstream));
         let peer = ctx.last_peer.zip(cluster).and_then(|(at, c)| c.peers().get(at));
         self.access_log.write(&Entry {

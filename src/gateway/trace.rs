@@ -6,7 +6,7 @@
 use std::num::NonZeroU128;
 use std::time::{Duration, Instant};
 
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use pingora::Result;
 use pingora::http::RequestHeader;
 use pingora_proxy::Session;
@@ -115,6 +115,11 @@ impl Trace {
     }
 }
 
+/// What the caller says about the trace.
+pub(super) fn caller(headers: &HeaderMap) -> Option<Traceparent> {
+    Traceparent::read(headers.get_all(TRACEPARENT).iter().map(HeaderValue::as_bytes))
+}
+
 /// A new trace.
 fn fresh() -> TraceId {
     TraceId(NonZeroU128::new(fastrand::u128(1..)).unwrap_or(NonZeroU128::MIN))
@@ -124,8 +129,7 @@ impl State {
     /// Where a request stands among traces; `None`: traces are off, and its headers pass as they are.
     pub(super) fn begin_trace(&self, session: &Session) -> Option<Trace> {
         let tracing = self.tracing.as_deref()?;
-        let headers = session.req_header().headers.get_all(TRACEPARENT);
-        let caller = Traceparent::read(headers.iter().map(HeaderValue::as_bytes));
+        let caller = caller(&session.req_header().headers);
         let told = caller.filter(|_| {
             let address = session.client_addr().and_then(|a| a.as_inet());
             address.is_some_and(|address| self.trusts(address.ip()))
