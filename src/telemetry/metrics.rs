@@ -58,8 +58,8 @@ impl Metrics {
         Ok(Arc::new(Self::bind(Arc::new(families), routes, upstreams, None)))
     }
 
-    /// The same metrics, for another configuration's routes and upstreams. Series that are counted already go on; the gauges
-    /// of peers begin anew, so that those that are gone leave them. Single apps are counted from [`Metrics::take_over`] on.
+    /// The same metrics, for another configuration's routes and upstreams. Series that are counted already go on. Peers that are
+    /// gone leave their gauge, and single apps are counted, from [`Metrics::take_over`] on.
     #[must_use]
     pub fn rebound(&self, routes: &[&str], upstreams: &[(&str, Vec<&str>)], per_app: settings::PerApp) -> Arc<Self> {
         let same = self.per_app.clone().filter(|before| before.settings() == per_app);

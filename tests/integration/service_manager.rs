@@ -123,6 +123,7 @@ async fn the_watchdog_is_fed_while_the_process_serves_and_starves_when_it_hangs(
     })
     .await;
     manager.forget();
+    // Several times what lies between two pings: that none comes can't be waited for otherwise.
     tokio::time::sleep(Duration::from_millis(400)).await;
     assert_eq!(manager.pings(), 0);
     gateway.signal(Signal::SIGCONT);
