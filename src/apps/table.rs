@@ -1,58 +1,52 @@
 //! A persistent hash table: cloning it is one pointer, changing a clone copies three small nodes.
 //!
-//! Two levels of [`FAN`] lead to a shard, an open-addressing table of its own. A change to a published table
-//! copies the root, one branch and one shard (some kilobytes at a million entries) and leaves the rest shared, so
-//! that a reader's snapshot is never disturbed and the writer never copies the map. Within one batch a node is
-//! copied at most once. The table doesn't know its keys: whoever asks brings the hash and recognises the entry.
+//! A root leads to branches, a branch to shards, and a shard is an open-addressing table of its own. A change to a
+//! published table copies the root, one branch and one shard (some kilobytes at a million entries) and leaves the rest
+//! shared, so that a reader's snapshot is never disturbed and the writer never copies the map. Within one batch a node
+//! is copied at most once. Branches widen as entries come: between two requests the kernel takes the cache, so what a
+//! lookup touches is kept together. The table doesn't know its keys: whoever asks brings the hash and recognises the
+//! entry.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Arc;
 
 use super::app::App;
 
-/// A shard copies a reference to every app in it, each on a cache line of its own: so shards are many and small.
+/// How many branches there are, and how many shards a branch has at most. A shard copies a reference to every app in it,
+/// each on a cache line of its own: so shards are many and small.
 const FAN_BITS: u32 = 7;
 const FAN: usize = 1 << FAN_BITS;
+/// Branches are widened where there are more entries to a shard than this.
+const CROWDED: usize = 8;
 
 /// Apps, found by something that tells one from all others.
 #[derive(Clone)]
 pub struct Table {
     hasher: RandomState,
-    branches: Arc<[Arc<Branch>; FAN]>,
+    branches: Arc<[Branch; FAN]>,
+    /// A branch has two to this power shards.
+    width: u32,
     len: usize,
 }
 
-#[derive(Clone)]
-struct Branch {
-    shards: [Arc<Shard>; FAN],
-}
+type Branch = Arc<[Shard]>;
 
-/// Open addressing with linear probing; never full.
-#[derive(Clone, Default)]
+/// Open addressing with linear probing; never full, unless it is empty.
+#[derive(Clone)]
 struct Shard {
-    slots: Box<[Option<Slot>]>,
-    used: usize,
+    slots: Arc<[Option<Slot>]>,
 }
 
 #[derive(Clone)]
 struct Slot {
-    tag: u32,
+    hash: u64,
     app: Arc<App>,
-}
-
-#[derive(Clone, Copy)]
-struct Place {
-    branch: usize,
-    shard: usize,
-    tag: u32,
 }
 
 impl Table {
     /// An empty table.
     pub fn new() -> Self {
-        let shard = Arc::new(Shard::default());
-        let branch = Arc::new(Branch { shards: std::array::from_fn(|_| Arc::clone(&shard)) });
-        Self { hasher: RandomState::new(), branches: Arc::new(std::array::from_fn(|_| Arc::clone(&branch))), len: 0 }
+        Self { hasher: RandomState::new(), branches: branches(0), width: 0, len: 0 }
     }
 
     /// How many entries there are.
@@ -62,15 +56,19 @@ impl Table {
 
     /// The app with this key; `is` recognises it.
     pub fn get<K: Hash + ?Sized>(&self, key: &K, is: impl Fn(&App) -> bool) -> Option<&Arc<App>> {
-        let place = self.place(key);
-        self.branches.get(place.branch)?.shards.get(place.shard)?.get(place.tag, is)
+        let hash = self.hasher.hash_one(key);
+        let (branch, shard) = self.place(hash);
+        self.branches.get(branch)?.get(shard)?.get(hash, is)
     }
 
     /// Puts an app in the place of its key, and gives back who stood there.
     pub fn insert<K: Hash + ?Sized>(&mut self, key: &K, app: Arc<App>, is: impl Fn(&App) -> bool) -> Option<Arc<App>> {
-        let place = self.place(key);
-        let before = self.shard_mut(place)?.insert(place.tag, app, is);
+        let hash = self.hasher.hash_one(key);
+        let before = self.shard_mut(hash)?.insert(Slot { hash, app }, is);
         self.len += usize::from(before.is_none());
+        if self.width < FAN_BITS && self.len > (CROWDED * FAN) << self.width {
+            self.widen();
+        }
         before
     }
 
@@ -78,98 +76,125 @@ impl Table {
     pub fn remove<K: Hash + ?Sized>(&mut self, key: &K, is: impl Fn(&App) -> bool) -> Option<Arc<App>> {
         // Looked for first: a node must not be copied for nothing.
         self.get(key, &is)?;
-        let place = self.place(key);
-        let before = self.shard_mut(place)?.remove(place.tag, is);
+        let hash = self.hasher.hash_one(key);
+        let before = self.shard_mut(hash)?.remove(hash, is);
         self.len -= usize::from(before.is_some());
         before
     }
 
     /// All entries, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<App>> {
-        let shards = self.branches.iter().flat_map(|branch| branch.shards.iter());
-        shards.flat_map(|shard| shard.slots.iter().flatten().map(|slot| &slot.app))
+        self.slots().map(|slot| &slot.app)
     }
 
-    fn shard_mut(&mut self, place: Place) -> Option<&mut Shard> {
-        let branch = Arc::make_mut(&mut self.branches).get_mut(place.branch)?;
-        Arc::make_mut(branch).shards.get_mut(place.shard).map(Arc::make_mut)
+    fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.branches.iter().flat_map(|branch| branch.iter()).flat_map(|shard| shard.slots.iter().flatten())
     }
 
-    fn place<K: Hash + ?Sized>(&self, key: &K) -> Place {
-        let hash = self.hasher.hash_one(key);
-        let bits = |shift: u32| (hash >> shift) as usize & (FAN - 1);
-        Place { branch: bits(64 - FAN_BITS), shard: bits(64 - 2 * FAN_BITS), tag: hash as u32 }
+    fn shard_mut(&mut self, hash: u64) -> Option<&mut Shard> {
+        let (branch, shard) = self.place(hash);
+        let branch = Arc::make_mut(&mut self.branches).get_mut(branch)?;
+        Arc::make_mut(branch).get_mut(shard)
+    }
+
+    /// Twice as many shards, laid out anew.
+    fn widen(&mut self) {
+        let hasher = self.hasher.clone();
+        let mut wider = Self { hasher, branches: branches(self.width + 1), width: self.width + 1, len: self.len };
+        for slot in self.slots() {
+            if let Some(shard) = wider.shard_mut(slot.hash) {
+                shard.add(slot.clone());
+            }
+        }
+        *self = wider;
+    }
+
+    /// Branch and shard, by a hash's first bits; its place in the shard is by its last.
+    fn place(&self, hash: u64) -> (usize, usize) {
+        let bits = |count: u32, after: u32| (hash >> (64 - after - count)) as usize & ((1 << count) - 1);
+        (bits(FAN_BITS, 0), bits(self.width, FAN_BITS))
     }
 }
 
+fn branches(width: u32) -> Arc<[Branch; FAN]> {
+    let branch: Branch = vec![Shard { slots: Arc::from([]) }; 1 << width].into();
+    Arc::new(std::array::from_fn(|_| Arc::clone(&branch)))
+}
+
 impl Shard {
-    fn get(&self, tag: u32, is: impl Fn(&App) -> bool) -> Option<&Arc<App>> {
-        self.find(tag, is).and_then(|at| self.slots.get(at)?.as_ref()).map(|slot| &slot.app)
+    fn get(&self, hash: u64, is: impl Fn(&App) -> bool) -> Option<&Arc<App>> {
+        self.find(hash, is).and_then(|at| self.slots.get(at)?.as_ref()).map(|slot| &slot.app)
     }
 
-    /// Where a tag's probing begins: the tag as a fraction of the length.
-    fn home(&self, tag: u32) -> usize {
-        ((u64::from(tag) * self.slots.len() as u64) >> 32) as usize
+    /// Where a hash's probing begins: its lower half as a fraction of the length.
+    fn home(hash: u64, slots: usize) -> usize {
+        ((u64::from(hash as u32) * slots as u64) >> 32) as usize
     }
 
-    fn after(&self, at: usize) -> usize {
-        if at + 1 < self.slots.len() { at + 1 } else { 0 }
+    const fn after(at: usize, slots: usize) -> usize {
+        if at + 1 < slots { at + 1 } else { 0 }
     }
 
     /// The index of the entry, if it is here. Ends at the first empty slot; one always exists.
-    fn find(&self, tag: u32, is: impl Fn(&App) -> bool) -> Option<usize> {
-        let mut at = self.home(tag);
+    fn find(&self, hash: u64, is: impl Fn(&App) -> bool) -> Option<usize> {
+        let mut at = Self::home(hash, self.slots.len());
         while let Some(slot) = self.slots.get(at)? {
-            if slot.tag == tag && is(&slot.app) {
+            if slot.hash == hash && is(&slot.app) {
                 return Some(at);
             }
-            at = self.after(at);
+            at = Self::after(at, self.slots.len());
         }
         None
     }
 
-    fn insert(&mut self, tag: u32, app: Arc<App>, is: impl Fn(&App) -> bool) -> Option<Arc<App>> {
-        if let Some(at) = self.find(tag, is) {
-            let slot = self.slots.get_mut(at)?.as_mut()?;
-            return Some(std::mem::replace(&mut slot.app, app));
+    fn insert(&mut self, slot: Slot, is: impl Fn(&App) -> bool) -> Option<Arc<App>> {
+        if let Some(at) = self.find(slot.hash, is) {
+            let place = Arc::make_mut(&mut self.slots).get_mut(at)?.as_mut()?;
+            return Some(std::mem::replace(&mut place.app, slot.app));
         }
+        self.add(slot);
+        None
+    }
+
+    /// Puts a new entry in.
+    fn add(&mut self, slot: Slot) {
+        let used = self.slots.iter().flatten().count();
         // At most four of five slots are taken; a quarter more at a time keeps the memory of an app even.
-        if (self.used + 1) * 5 > self.slots.len() * 4 {
+        if (used + 1) * 5 > self.slots.len() * 4 {
             self.rebuild(self.slots.len() + self.slots.len() / 4 + 2, None);
         }
-        self.place_new(Slot { tag, app });
-        self.used += 1;
-        None
+        put(Arc::make_mut(&mut self.slots), slot);
     }
 
-    fn remove(&mut self, tag: u32, is: impl Fn(&App) -> bool) -> Option<Arc<App>> {
-        let at = self.find(tag, is)?;
+    fn remove(&mut self, hash: u64, is: impl Fn(&App) -> bool) -> Option<Arc<App>> {
+        let at = self.find(hash, is)?;
         let gone = self.slots.get(at)?.as_ref()?.app.clone();
         // A hole would cut the probe chain of others: lay the shard out anew, it is small.
         self.rebuild(self.slots.len(), Some(at));
-        self.used -= 1;
         Some(gone)
     }
 
     fn rebuild(&mut self, capacity: usize, without: Option<usize>) {
-        let old = std::mem::replace(&mut self.slots, (0..capacity).map(|_| None).collect());
-        for (at, slot) in old.into_vec().into_iter().enumerate() {
+        let mut slots: Vec<Option<Slot>> = (0..capacity).map(|_| None).collect();
+        for (at, slot) in self.slots.iter().enumerate() {
             if let Some(slot) = slot
                 && Some(at) != without
             {
-                self.place_new(slot);
+                put(&mut slots, slot.clone());
             }
         }
+        self.slots = slots.into();
     }
+}
 
-    fn place_new(&mut self, slot: Slot) {
-        let mut at = self.home(slot.tag);
-        while let Some(Some(_)) = self.slots.get(at) {
-            at = self.after(at);
-        }
-        if let Some(free) = self.slots.get_mut(at) {
-            *free = Some(slot);
-        }
+/// Puts an entry in the first free slot from its home on.
+fn put(slots: &mut [Option<Slot>], slot: Slot) {
+    let mut at = Shard::home(slot.hash, slots.len());
+    while let Some(Some(_)) = slots.get(at) {
+        at = Shard::after(at, slots.len());
+    }
+    if let Some(free) = slots.get_mut(at) {
+        *free = Some(slot);
     }
 }
 
