@@ -131,13 +131,13 @@ fn policy(document: &Document, default: SecretEncoding, weak: &mut Weak) -> Resu
     Ok(match current {
         _ if disabled => Policy::Disabled,
         None => Policy::Open,
-        Some(current) => Policy::Jwt(Secrets {
+        Some(current) => Policy::Jwt(Secrets::new(
             current,
             // Without a date the previous secret isn't in force.
-            previous: previous.zip(expires_at).map(|(key, until)| Box::new(Previous::new(key, until))),
+            previous.zip(expires_at).map(|(key, until)| Previous::new(key, until)),
             // Rounded up: `iat` has whole seconds, and one minted in the same second before the cut must not pass.
-            valid_after: valid_after.map(|ms| ms.div_euclid(1000) + i64::from(ms.rem_euclid(1000) != 0)),
-        }),
+            valid_after.map(|ms| ms.div_euclid(1000) + i64::from(ms.rem_euclid(1000) != 0)),
+        )),
     })
 }
 
@@ -272,12 +272,12 @@ mod tests {
             other => panic!("{other:?}"),
         };
         let base = [("jwt_secretkey", s("new")), ("jwt_secretkey_previous", s("old"))];
-        assert!(secrets(&base).previous.is_none());
+        assert!(secrets(&base).previous().is_none());
         let mut dated = base.to_vec();
         dated.push(("previous_expires_at", Value::Date(1_000)));
         dated.push(("tokens_valid_after", Value::Date(1_001)));
         let read = secrets(&dated);
-        assert_eq!(read.previous.map(|p| p.until()), Some(1_000));
-        assert_eq!(read.valid_after, Some(2));
+        assert_eq!(read.previous().map(Previous::until), Some(1_000));
+        assert_eq!(read.valid_after(), Some(2));
     }
 }

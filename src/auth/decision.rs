@@ -159,7 +159,7 @@ fn judge_token<'b>(
     };
     let verdict = token.claims(scratch).and_then(|claims| {
         check_who(&claims, rule.app_id(head), rule.token.require_user_claim)?;
-        check_when(&claims, secrets.valid_after, &rule.token, now.seconds())?;
+        check_when(&claims, secrets.valid_after(), &rule.token, now.seconds())?;
         bind(rule, head, claims)
     });
     Judgement { key: Some(key), verdict: verdict.map(Verdict::Verified) }
@@ -186,7 +186,7 @@ fn signer(token: &Unverified<'_>, secrets: &Secrets, now: Now) -> Option<KeyUsed
     if token.signed_by(&secrets.current) {
         return Some(KeyUsed::Current);
     }
-    let previous = secrets.previous.as_deref().and_then(|previous| Some((previous, previous.key_at(now.0)?)));
+    let previous = secrets.previous().and_then(|previous| Some((previous, previous.key_at(now.0)?)));
     let signed = black_box(token.signed_by(previous.map_or(&NOBODY, |(_, key)| key)));
     let (previous, _) = previous.filter(|_| signed)?;
     previous.verified(now.0);

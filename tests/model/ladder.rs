@@ -28,7 +28,7 @@ pub(super) fn is_one(document: &Document) -> bool {
 /// How high they stand in a snapshot.
 pub(super) fn heights(snapshot: &Snapshot) -> [Option<i64>; RUNGS] {
     std::array::from_fn(|n| match &snapshot.get(&app(n))?.policy {
-        Policy::Jwt(secrets) => secrets.valid_after,
+        Policy::Jwt(secrets) => secrets.valid_after(),
         _ => None,
     })
 }

@@ -60,7 +60,7 @@ impl Lagging {
 fn in_force(rig: &Rig) -> BTreeMap<u8, u64> {
     let snapshot = rig.published.load();
     let version = |n| match snapshot.get(&format!("T{n}")).map(|app| &app.policy) {
-        Some(Policy::Jwt(secrets)) => Some((n, secrets.valid_after.unwrap().cast_unsigned())),
+        Some(Policy::Jwt(secrets)) => Some((n, secrets.valid_after().unwrap().cast_unsigned())),
         _ => None,
     };
     (1..=DOCUMENTS).filter_map(version).collect()
