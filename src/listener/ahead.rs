@@ -17,16 +17,23 @@ impl Ahead {
         self.from == self.bytes.len()
     }
 
-    /// Takes bytes over, when everything before was read again.
-    pub(super) fn hold(&mut self, bytes: &[u8]) {
-        self.bytes.clear();
+    /// What is still to be read again.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.bytes.get(self.from..).unwrap_or_default()
+    }
+
+    /// Takes bytes over that came after those it has.
+    pub(super) fn add(&mut self, bytes: &[u8]) {
+        if self.is_empty() {
+            self.bytes.clear();
+            self.from = 0;
+        }
         self.bytes.extend_from_slice(bytes);
-        self.from = 0;
     }
 
     /// Gives what fits.
     pub(super) fn fill(&mut self, buf: &mut ReadBuf<'_>) {
-        let rest = self.bytes.get(self.from..).unwrap_or_default();
+        let rest = self.bytes();
         let given = rest.len().min(buf.remaining());
         buf.put_slice(rest.get(..given).unwrap_or_default());
         self.from += given;

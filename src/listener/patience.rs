@@ -35,6 +35,8 @@ use crate::telemetry::ListenerSeries;
 const FIRST: usize = 4096;
 /// No deadline.
 const NEVER: u64 = u64::MAX;
+/// One that begins with the first wait: most heads are whole at once, and the clock need not be asked about them.
+const UNSET: u64 = u64::MAX - 1;
 
 /// A stream with a deadline for reading heads.
 pub struct Timed {
@@ -99,11 +101,20 @@ impl Timed {
     /// # Errors
     /// The connection ended before its first byte, or failed, or its deadline passed.
     pub async fn sniff(&mut self) -> io::Result<()> {
-        let (ahead, http2) = preface::sniff(self).await?;
-        if http2 {
+        self.h2c = loop {
+            if let Some(http2) = preface::is_http2(self.ahead.bytes()) {
+                break http2;
+            }
+            match poll_fn(|cx| self.poll_ahead(cx)).await {
+                Ok(()) => {}
+                // HTTP/1.1 knows what to make of it.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && !self.ahead.is_empty() => break false,
+                Err(error) => return Err(error),
+            }
+        };
+        if self.h2c {
             *self.deadline.get_mut() = NEVER;
         }
-        (self.ahead, self.h2c) = (ahead, http2);
         Ok(())
     }
 
@@ -118,8 +129,9 @@ impl Timed {
         if !self.ahead.is_empty() {
             // The beginning is there. Of the first head its time is running; one that came with the request before it
             // has all of its time.
-            if self.deadline().is_none() {
-                self.set(self.times.head);
+            if !self.is_awaiting() {
+                self.deadline.store(UNSET, Ordering::Relaxed);
+                self.begun.store(true, Ordering::Relaxed);
             }
             return Ok(());
         }
@@ -130,27 +142,58 @@ impl Timed {
     fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut space = [MaybeUninit::uninit(); FIRST];
         let mut buf = ReadBuf::uninit(&mut space);
-        ready!(Pin::new(&mut *self).poll_read(cx, &mut buf))?;
+        ready!(self.poll_next(cx, &mut buf))?;
         if buf.filled().is_empty() {
             return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
         }
-        self.ahead.hold(buf.filled());
+        self.ahead.add(buf.filled());
         Poll::Ready(Ok(()))
+    }
+
+    /// What comes from the client, within the deadline.
+    fn poll_next(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        match Pin::new(&mut self.inner).poll_read(cx, buf) {
+            Poll::Ready(result) => {
+                let bytes = buf.filled().len() - before;
+                self.received(bytes);
+                self.ending.gone |= result.is_err() || (bytes == 0 && buf.remaining() > 0);
+                Poll::Ready(result)
+            }
+            Poll::Pending => {
+                ready!(self.poll_deadline(cx));
+                self.ending.timed_out = true;
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
+        }
     }
 
     fn await_head(&self) {
         self.begun.store(false, Ordering::Relaxed);
-        self.set(self.times.idle);
+        self.deadline.store(UNSET, Ordering::Relaxed);
     }
 
-    fn set(&self, after: Duration) {
-        let at = self.born.elapsed().saturating_add(after);
-        self.deadline.store(u64::try_from(at.as_nanos()).unwrap_or(NEVER), Ordering::Relaxed);
+    /// Whether there is a deadline.
+    fn is_awaiting(&self) -> bool {
+        self.deadline.load(Ordering::Relaxed) != NEVER
     }
 
+    /// The deadline, which begins now if none has begun.
     fn deadline(&self) -> Option<Instant> {
-        let at = self.deadline.load(Ordering::Relaxed);
-        (at != NEVER).then(|| self.born + Duration::from_nanos(at))
+        let at = match self.deadline.load(Ordering::Relaxed) {
+            NEVER => return None,
+            UNSET => self.begin(),
+            at => at,
+        };
+        Some(self.born + Duration::from_nanos(at))
+    }
+
+    fn begin(&self) -> u64 {
+        let after = if self.begun.load(Ordering::Relaxed) { self.times.head } else { self.times.idle };
+        let at = self.born.elapsed().saturating_add(after);
+        let at = u64::try_from(at.as_nanos()).unwrap_or(NEVER);
+        self.deadline.store(at, Ordering::Relaxed);
+        at
     }
 
     fn received(&self, bytes: usize) {
@@ -165,7 +208,7 @@ impl Timed {
             self.preface.store(preface - bytes, Ordering::Relaxed);
         }
         if !self.begun.swap(true, Ordering::Relaxed) {
-            self.set(self.times.head);
+            self.deadline.store(UNSET, Ordering::Relaxed);
         }
     }
 
@@ -194,26 +237,13 @@ impl AsyncRead for Timed {
             this.ahead.fill(buf);
             return Poll::Ready(Ok(()));
         }
-        let before = buf.filled().len();
-        match Pin::new(&mut this.inner).poll_read(cx, buf) {
-            Poll::Ready(result) => {
-                let bytes = buf.filled().len() - before;
-                this.received(bytes);
-                this.ending.gone |= result.is_err() || (bytes == 0 && buf.remaining() > 0);
-                Poll::Ready(result)
-            }
-            Poll::Pending => {
-                ready!(this.poll_deadline(cx));
-                this.ending.timed_out = true;
-                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-            }
-        }
+        this.poll_next(cx, buf)
     }
 }
 
 impl Drop for Timed {
     fn drop(&mut self) {
-        if self.deadline().is_some() {
+        if self.is_awaiting() {
             self.ending.count(*self.begun.get_mut());
         }
     }
