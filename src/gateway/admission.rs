@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
@@ -66,11 +66,13 @@ impl State {
     /// The reason for which it is turned away.
     pub(super) async fn admit(&self, session: &mut Session, ctx: &mut Context) -> Result<(), Reason> {
         let step = self.judge_head(session, ctx);
-        let started = ctx.started;
-        let head_time = started.elapsed();
+        let head = Interval { from: ctx.started, to: Instant::now() };
+        let head_time = head.to - head.from;
         if let Some(trace) = &mut ctx.trace {
-            trace.judged(Interval { from: started, to: started + head_time }, step.as_ref().err().copied());
+            trace.judged(head, step.as_ref().err().copied());
         }
+        let waits = matches!(step, Ok(Step::ReadBody(_))) || ctx.awaits_continue;
+        ctx.admitted = (!waits).then_some(head.to);
         let (outcome, body_time) = match step {
             Ok(Step::Forward) => (Ok(()), Duration::ZERO),
             Ok(Step::ReadBody(pending)) => self.judge_body(session, ctx, &pending).await,

@@ -45,6 +45,8 @@ pub struct Context {
     pub previous_key: Option<bool>,
     /// How long judging took, waiting for the body excluded.
     pub judged: Option<Duration>,
+    /// When it was free to go on, if it was so without waiting for anything.
+    pub admitted: Option<Instant>,
     /// The body's bound.
     pub body_limit: Option<u64>,
     /// The upstream it goes to.
@@ -123,6 +125,7 @@ impl Context {
             identity: None,
             previous_key: None,
             judged: None,
+            admitted: None,
             body_limit: None,
             upstream: 0,
             attempt: None,

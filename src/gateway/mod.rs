@@ -149,7 +149,9 @@ impl ProxyHttp for Gateway {
         exchange: &mut Exchange,
     ) -> Result<()> {
         let Exchange { state, ctx } = exchange;
-        ctx.answered_after = ctx.forwarded.map(|began| began.elapsed());
+        if state.access_log.is_on() {
+            ctx.answered_after = ctx.forwarded.map(|began| began.elapsed());
+        }
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             ctx.enter_tunnel();
             ctx.become_stream(&state.streams);

@@ -13,6 +13,7 @@ use super::refusal;
 use super::state::State;
 use super::trace;
 use crate::reason::Reason;
+use crate::telemetry::trace::Interval;
 use crate::telemetry::{Entry, Outcome};
 use crate::upstream::ejection::Sign;
 
@@ -130,7 +131,8 @@ impl State {
         // A retry sends the body again, from the start.
         ctx.bytes_in = 0;
         (ctx.reused, ctx.gateway_error) = (false, false);
-        let started = Instant::now();
+        // The first attempt begins where judging ended, but for what had to be waited for.
+        let started = ctx.admitted.take().unwrap_or_else(Instant::now);
         ctx.forwarded.get_or_insert(started);
         ctx.attempt = Some(Attempt { peer: choice.index, started, carried: choice.carried });
         Ok(choice.target)
@@ -144,7 +146,7 @@ impl State {
             Some(Reason::BodyTimeout | Reason::BodyTooLarge) => None,
             _ => outcome(error),
         };
-        self.end_attempt(ctx, outcome);
+        self.end_attempt(ctx, outcome, Instant::now());
         // A second peer would be given as long as the first: the client waits long enough.
         let safe = again != Again::Never && outcome != Some(Outcome::Timeout);
         let upstreams_fault = *error.esource() == ErrorSource::Upstream && ctx.reason.is_none();
@@ -174,14 +176,14 @@ impl State {
     }
 
     /// `None`: the attempt ended before it was the peer's turn, which says nothing about the peer.
-    fn end_attempt(&self, ctx: &mut Context, outcome: Option<Outcome>) {
+    fn end_attempt(&self, ctx: &mut Context, outcome: Option<Outcome>, now: Instant) {
         if let Some(attempt) = ctx.attempt.take() {
             ctx.last_peer = Some(attempt.peer);
             if let Some(trace) = &mut ctx.trace {
-                trace.attempt_ended(attempt.peer, attempt.started, outcome);
+                trace.attempt_ended(attempt.peer, Interval { from: attempt.started, to: now }, outcome);
             }
             if let Some(outcome) = outcome {
-                self.metrics.upstream(ctx.upstream, attempt.peer, outcome, attempt.started.elapsed());
+                self.metrics.upstream(ctx.upstream, attempt.peer, outcome, now - attempt.started);
                 if let Some(cluster) = self.clusters.get(ctx.upstream) {
                     cluster.attempt_ended(attempt.peer, sign(outcome, ctx));
                 }
@@ -192,7 +194,8 @@ impl State {
     /// The end of every request: metrics and the log line.
     pub(super) fn finish(&self, session: &Session, error: Option<&Error>, ctx: &mut Context) {
         let error = error.filter(|_| !ctx.tunnelled);
-        self.end_attempt(ctx, error.map_or(Some(Outcome::Ok), outcome));
+        let now = Instant::now();
+        self.end_attempt(ctx, error.map_or(Some(Outcome::Ok), outcome), now);
         if let Some(error) = error
             && ctx.reason.is_none()
         {
@@ -204,7 +207,7 @@ impl State {
             Some(reason) => written.unwrap_or(reason.status()),
             None => written.unwrap_or(Reason::ClientClosed.status()),
         };
-        let elapsed = ctx.started.elapsed();
+        let elapsed = now - ctx.started;
         if let Some(reason) = ctx.reason {
             self.metrics.not_forwarded(ctx.route, reason);
         }

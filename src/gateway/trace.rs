@@ -86,10 +86,10 @@ impl Trace {
     }
 
     /// The attempt under way ended.
-    pub(super) fn attempt_ended(&mut self, peer: usize, from: Instant, outcome: Option<Outcome>) {
+    pub(super) fn attempt_ended(&mut self, peer: usize, time: Interval, outcome: Option<Outcome>) {
         let span = self.attempt;
         if let Some(recorded) = &mut self.recorded {
-            let (time, status) = (Interval { from, to: Instant::now() }, recorded.answered.take());
+            let status = recorded.answered.take();
             recorded.attempts.push(Tried { span, peer, time, outcome, status });
         }
     }

@@ -69,6 +69,12 @@ impl AccessLog {
         Ok(Self { lines, reopen, form, sample, dropped })
     }
 
+    /// Whether there can be any request in the sample.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.sample.forwarded > 0.0 || self.sample.rejected > 0.0
+    }
+
     /// Whether a request is in the sample; `rejected`: it was not forwarded, or not answered by its upstream.
     #[must_use]
     pub fn picks(&self, rejected: bool) -> bool {
