@@ -41,11 +41,15 @@ pub fn hex_pair(text: &[u8]) -> Option<(u8, &[u8])> {
 
 /// Encodes a claim for a header value: `%` and every byte outside 0x21-0x7E, in upper-case hex.
 #[must_use]
-pub fn encode_header(value: &str) -> String {
+pub fn encode_header(value: &str) -> Cow<'_, str> {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    let mut out = String::with_capacity(value.len());
+    let stays = |byte: u8| matches!(byte, 0x21..=0x7e) && byte != b'%';
+    if value.bytes().all(stays) {
+        return Cow::Borrowed(value);
+    }
+    let mut out = String::with_capacity(value.len() + 8);
     for byte in value.bytes() {
-        if (0x21..=0x7e).contains(&byte) && byte != b'%' {
+        if stays(byte) {
             out.push(char::from(byte));
         } else {
             out.push('%');
@@ -54,7 +58,7 @@ pub fn encode_header(value: &str) -> String {
             }
         }
     }
-    out
+    Cow::Owned(out)
 }
 
 #[cfg(test)]

@@ -33,7 +33,19 @@ pub fn reads_as(name: &str, other: &str) -> bool {
 /// HTTP/2, which an upstream may speak.
 #[must_use]
 pub fn is_host(value: &[u8]) -> bool {
-    value.is_empty() || (!value.contains(&b'@') && Authority::try_from(value).is_ok())
+    is_plain_host(value) || (!value.contains(&b'@') && Authority::try_from(value).is_ok())
+}
+
+/// Most are a name and perhaps a port, for which nothing need be parsed.
+fn is_plain_host(value: &[u8]) -> bool {
+    let is_name = |name: &[u8]| name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
+    match value.iter().position(|b| *b == b':').and_then(|at| value.split_at_checked(at)) {
+        None => is_name(value),
+        Some((name, [_, port @ ..])) => {
+            !name.is_empty() && is_name(name) && (1..=4).contains(&port.len()) && port.iter().all(u8::is_ascii_digit)
+        }
+        Some(_) => false,
+    }
 }
 
 fn lines(head: &[u8]) -> impl Iterator<Item = &[u8]> {
