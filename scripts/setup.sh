@@ -3,7 +3,8 @@
 # apt-get, and SecantusDB (a MongoDB-compatible server for tests and the demo) in a private Python environment
 # inside the build folder. With `fuzz`, also a C++ compiler, which libFuzzer is built with; with `h2load`, that client and
 # openssl; with `all`, these, Chromium, Node, Prometheus and Schemathesis, for the tests with those; with `panels`,
-# Prometheus and Matplotlib, which draws the pictures of the dashboards; with `deploy`, what scripts/lint_deploy.sh asks.
+# Prometheus and Matplotlib, which draws the pictures of the dashboards; with `deploy`, what scripts/lint_deploy.sh asks;
+# with `release`, what scripts/release.sh does.
 # Says what it does; does nothing, fast, where all is there.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
@@ -113,6 +114,16 @@ all_tools() {
     h2load_tools
 }
 
+# What counts a program's branches, and the work that it is put to meanwhile.
+release_tools() {
+    local missing=()
+    have wrk || missing+=(wrk)
+    have h2load || missing+=(nghttp2-client)
+    have nginx || [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
+    have llvm-profdata-19 || compgen -G "$(rustc --print sysroot)/lib/rustlib/*/bin/llvm-profdata" >/dev/null || missing+=(llvm-19)
+    if [ "${#missing[@]}" -gt 0 ]; then apt_install "${missing[@]}"; fi
+}
+
 # What `make lint-deploy` needs.
 deploy_tools() {
     local stamp="$lint_venv ${deploy_linters[*]} $(python3 --version)"
@@ -128,8 +139,8 @@ deploy_tools() {
 }
 
 case ${1:-} in
-    '' | fuzz | h2load | deploy | all | panels) ;;
-    *) die "unknown argument: $1   (usage: scripts/setup.sh [fuzz | h2load | deploy | all | panels])" ;;
+    '' | fuzz | h2load | deploy | all | panels | release) ;;
+    *) die "unknown argument: $1   (usage: scripts/setup.sh [fuzz | h2load | deploy | all | panels | release])" ;;
 esac
 system_tools
 python_tools
@@ -139,4 +150,5 @@ case ${1:-} in
     deploy) deploy_tools ;;
     all) all_tools ;;
     panels) panels_tools ;;
+    release) release_tools ;;
 esac
