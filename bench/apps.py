@@ -65,7 +65,7 @@ class Kind:
 
 KINDS = {
     "accept": Kind(),
-    "none": Kind(path="{}/verifyPolicy", secret=None),
+    "none": Kind(path="{}/verifyPolicy"),
     "reject": Kind(secret="wrong"),
     "body": Kind(method="POST", path="app/{}/message", with_body=True),
     "fresh": Kind(close=True),
