@@ -3,6 +3,9 @@
 //! Pingora keeps what is read here in its retry buffer (64 KiB, which is why no bound may be larger) and sends it
 //! upstream itself.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -33,7 +36,9 @@ impl State {
             Ok(body) => {
                 let started = Instant::now();
                 let outcome = self.bind_body(session, ctx, pending, body.as_deref().unwrap_or_default());
-                (outcome, started.elapsed())
+                let ended = Instant::now();
+                ctx.admitted = Some(ended);
+                (outcome, ended - started)
             }
         };
         if let (Some(trace), Some(asked)) = (&mut ctx.trace, asked) {
@@ -48,8 +53,7 @@ impl State {
         }
         ask_for_body(session, ctx).await?;
         session.enable_retry_buffering();
-        let whole = tokio::time::timeout(self.limits.body_read_timeout, read_to_end(session, max)).await;
-        let whole = whole.unwrap_or(Err(Reason::BodyTimeout));
+        let whole = read_within(self.limits.body_read_timeout, session, max).await;
         ctx.broken_body = matches!(whole, Err(Reason::BadRequest | Reason::BodyTimeout));
         whole?;
         if session.as_ref().retry_buffer_truncated() {
@@ -76,6 +80,15 @@ impl State {
             return Err(Reason::BodyUnreadable);
         }
         binding.finish()
+    }
+}
+
+async fn read_within(time: Duration, session: &mut Session, max: u64) -> Result<(), Reason> {
+    let mut reading = pin!(read_to_end(session, max));
+    // Most bodies come with their heads, and need no timer.
+    match poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await {
+        Poll::Ready(whole) => whole,
+        Poll::Pending => tokio::time::timeout(time, reading).await.unwrap_or(Err(Reason::BodyTimeout)),
     }
 }
 

@@ -60,6 +60,20 @@ fn accepts_and_refuses_what_serde_json_does() {
 }
 
 #[test]
+fn a_string_ends_where_it_does_however_long_it_is() {
+    for len in 0..70 {
+        let run = "m".repeat(len);
+        assert_eq!(parse(format!("\"{run}\"").as_bytes()), Ok(Value::String(run.as_str().into())), "{len}");
+        let text = format!("\"{run}\\n\u{e9}{run}\"");
+        assert_eq!(parse(text.as_bytes()), Ok(Value::String(format!("{run}\n\u{e9}{run}").into())), "{len}");
+        for bad in ["\0", "\n", "\u{1f}", "\\"] {
+            assert_eq!(parse(format!("\"{run}{bad}{run}\"").as_bytes()), Err(Malformed), "{len} {bad:?}");
+        }
+        assert_eq!(parse(format!("\"{run}").as_bytes()), Err(Malformed), "{len}");
+    }
+}
+
+#[test]
 fn strings_are_unescaped() {
     assert_eq!(parse(br#""\u0061\"\\\/\b\f\n\r\tz""#), Ok(Value::String("a\"\\/\u{8}\u{c}\n\r\tz".into())));
     assert!(matches!(parse(b"\"plain\""), Ok(Value::String(Cow::Borrowed("plain")))));

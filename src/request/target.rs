@@ -37,9 +37,6 @@ impl<'a> Target<'a> {
         // Checked to be ASCII.
         let path = std::str::from_utf8(path).map_err(|_| Reason::PathAmbiguous)?;
         let path = if doubled { Cow::Owned(merge_slashes(path)) } else { Cow::Borrowed(path) };
-        if path.split('/').any(|segment| matches!(segment, "." | "..")) {
-            return Err(Reason::PathAmbiguous);
-        }
         Ok(Self { path, query })
     }
 
@@ -79,14 +76,30 @@ fn strip_authority<'a>(raw: &'a [u8], host: Option<&[u8]>) -> Result<&'a [u8], R
     Ok(origin)
 }
 
-/// Refuses every byte and every escape that could be read in two ways; true if a `//` is to be merged.
+/// Whether a byte means itself wherever it stands: nearly all of nearly every path do.
+const fn is_plain(byte: u8) -> bool {
+    matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'@' | b':')
+        || matches!(
+            byte,
+            b'!' | b'#' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b'?' | b'[' | b']'
+        )
+}
+
+/// Refuses every byte, every escape and every segment that could be read in two ways; true if a `//` is to be merged.
+/// `path` starts with `/`.
 fn check_bytes(path: &[u8]) -> Result<bool, Reason> {
     let mut doubled = false;
     let mut rest = path;
     while let Some((first, after)) = rest.split_first() {
         rest = after;
+        if is_plain(*first) {
+            continue;
+        }
         match first {
-            b'/' => doubled |= rest.first() == Some(&b'/'),
+            b'/' => match rest {
+                [b'.'] | [b'.', b'/', ..] | [b'.', b'.'] | [b'.', b'.', b'/', ..] => return Err(Reason::PathAmbiguous),
+                _ => doubled |= rest.first() == Some(&b'/'),
+            },
             b'%' => {
                 let (byte, after) = hex_pair(rest).ok_or(Reason::PathAmbiguous)?;
                 if byte.is_ascii_control()
@@ -97,11 +110,7 @@ fn check_bytes(path: &[u8]) -> Result<bool, Reason> {
                 }
                 rest = after;
             }
-            b'\\' | b';' | b' ' | b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}' => {
-                return Err(Reason::PathAmbiguous);
-            }
-            b if !b.is_ascii() || b.is_ascii_control() => return Err(Reason::PathAmbiguous),
-            _ => {}
+            _ => return Err(Reason::PathAmbiguous),
         }
     }
     Ok(doubled)
@@ -120,6 +129,17 @@ fn merge_slashes(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_byte_is_plain_or_refused_or_looked_at() {
+        for byte in 0..=u8::MAX {
+            let refused = !byte.is_ascii_graphic() || b"\\;\"<>^`{|}".contains(&byte);
+            let path = [b"/a", &[byte][..], b"41b"].concat();
+            // An escape of a letter.
+            assert_eq!(check_bytes(&path).is_err(), refused || byte == b'%', "{byte:#x}");
+            assert_eq!(is_plain(byte), !refused && byte != b'%' && byte != b'/', "{byte:#x}");
+        }
+    }
 
     fn path(raw: &str) -> Result<String, Reason> {
         Target::parse(raw.as_bytes(), Some(b"h:80")).map(|t| t.path.into_owned())

@@ -53,6 +53,17 @@ fn exactly_hs256_and_nothing_that_changes_the_reading() {
 }
 
 #[test]
+fn the_usual_headers_are_what_they_are_taken_for() {
+    for usual in USUAL_HEADERS {
+        assert_eq!(header(decode(usual, &mut Vec::new()).unwrap()), Ok(()), "{usual}");
+    }
+    assert_eq!(
+        USUAL_HEADERS.map(|usual| URL_SAFE_NO_PAD.decode(usual).unwrap()),
+        [&br#"{"alg":"HS256","typ":"JWT"}"#[..], br#"{"typ":"JWT","alg":"HS256"}"#, br#"{"alg":"HS256"}"#]
+    );
+}
+
+#[test]
 fn one_canonical_spelling_of_each_part() {
     let good = mint(br#"{"alg":"HS256"}"#, br#"{"a":1}"#);
     assert!(read(&good).is_ok());
