@@ -41,11 +41,20 @@ def seconds(pid):
 
 def resident(pid):
     """Resident memory of the tree, in MiB; what processes share is counted once for each."""
+    return status(pid, "VmRSS")
+
+
+def peak(pid):
+    """The most that was resident at any time, in MiB."""
+    return status(pid, "VmHWM")
+
+
+def status(pid, field):
     total = 0
     for process in tree(pid):
         try:
             with open(f"/proc/{process}/status", encoding="ascii") as file:
-                total += sum(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
+                total += sum(int(line.split()[1]) for line in file if line.startswith(field + ":"))
         except FileNotFoundError:
             pass
     return total / 1024

@@ -66,17 +66,15 @@ def h2load(port, kind, count, requests):
     return good
 
 
-def latencies(port, kind, count, rate, seconds, log):
-    """How long each answer took, in seconds, at a steady rate over 32 HTTP/1.1 connections."""
-    _, target, headers, _ = first(kind, count)
-    given = [f"--header={name}: {value}" for name, value in headers.items()]
-    clients = 32
-    if os.path.exists(log):
-        os.remove(log)
-    command = ["taskset", "-c", LOAD, "h2load", "--h1", f"-c{clients}", f"--rps={rate / clients}", f"-D{seconds}", f"--log-file={log}"]
-    subprocess.run([*command, *given, f"http://127.0.0.1:{port}{target}"], capture_output=True, text=True, check=True)
-    with open(log, encoding="ascii") as file:
-        rows = [line.split() for line in file]
-    if any(row[1] != "200" for row in rows):
-        raise Failed(f"port {port}: not every answer was good")
-    return sorted(int(row[2]) / 1e6 for row in rows)
+def pace(build, file, upstream, port, kind, count, rate, seconds):
+    """Microseconds that half and 99 of a hundred answers took at most, at a steady rate; `upstream`: where they are made."""
+    if not file.exists():
+        lines = []
+        for method, target, headers, _ in KINDS[kind].requests(count):
+            head = [f"{method} {target} HTTP/1.1", "Host: 127.0.0.1", *(f"{name}: {value}" for name, value in headers.items())]
+            lines.append("\r\n".join([*head, "", ""]))
+        file.write_text("".join(lines), encoding="ascii", newline="")
+    addresses = [f"127.0.0.1:{upstream}", f"127.0.0.1:{port}"]
+    command = ["taskset", "-c", LOAD, build / "examples" / "pace", *addresses, file, str(rate), str(seconds)]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return [float(n) for n in output.split()]

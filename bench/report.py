@@ -39,22 +39,26 @@ def side(results):
         cells = []
         for key in columns:
             row = next((r for r in found[key] if r["name"] == name), None)
-            cells.append(f"{row['micros']:.1f} us" if row else "-")
+            cells.append("-" if row is None else f"{row['micros']:.1f} us" + (f" ({row['ratio'][0]:.2f})" if name != names[0] else ""))
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return lines
 
 
 def latency(results):
     found = results["latency"]
-    lines = [f"At {found['rate']:.0f} requests a second:", "", "| | p50 | p99 |", "|---|---|---|"]
-    lines += [f"| {n} | {v['p50']:.0f} us | {v['p99']:.0f} us |" for n, v in found["micros"].items()]
+    lines = [f"At {found['rate']:.0f} requests a second:", "", "| | p50 | added | p99 | added |", "|---|---|---|---|---|"]
+    direct = found["micros"]["direct"]
+    for name, each in found["micros"].items():
+        cells = (f"{each[q]:.0f} us | {each[q] - direct[q]:.0f} us" for q in ("p50", "p99"))
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
 
 
 def memory(results):
-    lines = ["| apps | resident | ready after |", "|---|---|---|"]
+    lines = ["| apps | resident | at start | at most | ready after |", "|---|---|---|---|---|"]
     for count, found in results["memory"].items():
-        lines.append(f"| {int(count):,} | {found['mib']:.0f} MiB | {found['ready_ms']:.0f} ms |".replace(",", " "))
+        sizes = " | ".join(f"{found[name]:.0f} MiB" for name in ("mib", "start_mib", "peak_mib"))
+        lines.append(f"| {int(count):,} | {sizes} | {found['ready_ms']:.0f} ms |".replace(",", " "))
     return lines
 
 
@@ -63,7 +67,8 @@ def about(results):
     versions = ", ".join(f"{name} {version}" for name, version in told["versions"].items())
     lines = [
         f"{told['date']}; {told['machine']}; {versions}. {told['rounds']} rounds of {told['seconds']} s each in turn, "
-        f"{told['connections']} connections, the subject alone on one core, load and upstream on the other.",
+        f"{told['connections']} connections, the subject alone on one core, load and upstream on the other. The gateway and the "
+        f"bare Pingora are built by {'`make release`' if told['trained'] else '`cargo build --release`'}.",
     ]
     if told["missing"]:
         lines += ["", "Missing: " + "; ".join(f"{name} ({what})" for name, what in told["missing"].items()) + "."]

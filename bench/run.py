@@ -10,12 +10,12 @@ import os
 import statistics
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import cpu
 import load
 import measure
-import stats
 import subjects
 from measure import say
 
@@ -85,16 +85,21 @@ class Bench:
             requests, _ = measure.one(self.gateway, "accept", 1000, self.given.seconds)
             rate = round(requests / self.given.seconds / 2, -3)
             say(f"== latency at {rate:.0f} requests a second")
-            times = {s.name: {"p50": [], "p99": []} for s in [self.upstream, *wanted]}
+            # The load brings its own.
+            self.upstream.stop()
+            direct = [("direct", self.upstream.port), *((s.name, s.port) for s in wanted)]
+            times = {name: {"p50": [], "p99": []} for name, _ in direct}
             for _ in range(self.given.rounds):
-                for subject in [self.upstream, *wanted]:
-                    log = self.folder / "latencies"
-                    took = load.latencies(subject.port, "accept", 1000, rate, self.given.seconds, log)
-                    for name, share in (("p50", 0.5), ("p99", 0.99)):
-                        times[subject.name][name].append(stats.quantile(took, share) * 1e6)
+                for name, port in direct:
+                    took = load.pace(
+                        self.given.build, self.folder / "requests", self.upstream.port, port, "accept", 1000, int(rate), self.given.seconds
+                    )
+                    for quantile, micros in zip(("p50", "p99"), took):
+                        times[name][quantile].append(micros)
+            self.upstream.start(0)
         medians = {name: {q: statistics.median(v) for q, v in t.items()} for name, t in times.items()}
         for name, each in medians.items():
-            say(f"   {name:24} p50 {each['p50']:6.0f} us  p99 {each['p99']:6.0f} us")
+            say(f"   {name:24} p50 {each['p50']:6.1f} us  p99 {each['p99']:6.1f} us")
         return {"rate": rate, "micros": medians, "rounds": times}
 
     def memory(self):
@@ -102,8 +107,19 @@ class Bench:
         found = {}
         for count in (1, 1000, 100_000, 1_000_000):
             with self.running([self.gateway], count):
-                found[str(count)] = {"mib": cpu.resident(self.gateway.pid), "ready_ms": self.gateway.ready_after * 1e3}
-            say(f"   {count:8} apps: {found[str(count)]['mib']:6.1f} MiB, ready after {found[str(count)]['ready_ms']:.0f} ms")
+                at_start = cpu.resident(self.gateway.pid)
+                # The allocator gives back what reading took when somebody asks for something again.
+                self.gateway.scrape()
+                time.sleep(1)
+                self.gateway.scrape()
+                row = {
+                    "start_mib": at_start,
+                    "mib": cpu.resident(self.gateway.pid),
+                    "peak_mib": cpu.peak(self.gateway.pid),
+                    "ready_ms": self.gateway.ready_after * 1e3,
+                }
+                found[str(count)] = row
+            say(f"   {count:8} apps: {row['mib']:6.1f} MiB, {at_start:.1f} at start, ready after {row['ready_ms']:.0f} ms")
         return found
 
     def telemetry(self):
@@ -170,6 +186,7 @@ def main():
             "machine": f"{cpu.model()}, {os.cpu_count()} cores, Linux {os.uname().release}",
             "versions": {s.name: s.version() for s in bench.there},
             "missing": bench.missing,
+            "trained": given.build.parent.name == "trained",
             "rounds": given.rounds,
             "seconds": given.seconds,
             "connections": load.CONNECTIONS,

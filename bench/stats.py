@@ -20,7 +20,3 @@ def ratio(ours, theirs):
     pairs = [a / b for a, b in zip(ours, theirs)]
     low, high = interval(pairs)
     return statistics.median(pairs), low, high
-
-
-def quantile(ordered, share):
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

