@@ -2,9 +2,9 @@
 //!
 //! A root leads to branches, a branch to shards, and a shard is an open-addressing table of its own. A change to a
 //! published table copies the root, one branch and one shard (some kilobytes at a million entries) and leaves the rest
-//! shared, so that a reader's snapshot is never disturbed and the writer never copies the map. Within one batch a node
-//! is copied at most once. Branches widen as entries come: between two requests the kernel takes the cache, so what a
-//! lookup touches is kept together. The table doesn't know its keys: whoever asks brings the hash and recognises the
+//! shared, so that a reader's snapshot is never disturbed and the writer doesn't copy the map. Within one batch a node
+//! is copied at most once. Branches widen as entries come, seven times at most: between two requests the kernel takes the
+//! cache, so what a lookup touches is kept together. The table doesn't know its keys: whoever asks brings the hash and recognises the
 //! entry.
 
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -176,12 +176,14 @@ impl Shard {
 
     fn rebuild(&mut self, capacity: usize, without: Option<usize>) {
         let mut slots: Vec<Option<Slot>> = (0..capacity).map(|_| None).collect();
-        for (at, slot) in self.slots.iter().enumerate() {
-            if let Some(slot) = slot
-                && Some(at) != without
-            {
-                put(&mut slots, slot.clone());
-            }
+        let stays = |at: usize| Some(at) != without;
+        if let Some(own) = Arc::get_mut(&mut self.slots) {
+            // Moved, so that no app is touched.
+            let staying = own.iter_mut().enumerate().filter(|(at, _)| stays(*at));
+            staying.filter_map(|(_, slot)| slot.take()).for_each(|slot| put(&mut slots, slot));
+        } else {
+            let staying = self.slots.iter().enumerate().filter(|(at, _)| stays(*at));
+            staying.filter_map(|(_, slot)| slot.clone()).for_each(|slot| put(&mut slots, slot));
         }
         self.slots = slots.into();
     }
@@ -232,6 +234,7 @@ mod tests {
         }
         let before = table.clone();
         assert_eq!(before.iter().count(), model.len());
+        assert!(before.width > 3, "{}", before.width);
         for n in 0..20_000 {
             let id = format!("TR{n}");
             table.remove(&id, |app| app.id() == Some(&id));
@@ -244,5 +247,46 @@ mod tests {
             assert_eq!(before.get(&id, is).map(Arc::as_ptr), model.get(&id).map(Arc::as_ptr), "{id}");
             assert!(table.get(&id, is).is_none());
         }
+    }
+
+    #[test]
+    fn a_snapshot_keeps_its_width_while_the_table_grows_to_all_of_its_own() {
+        let mut table = Table::new();
+        let mut snapshots = Vec::new();
+        let last = (CROWDED * FAN) << FAN_BITS;
+        for n in 0..=last {
+            let id = format!("TR{n}");
+            assert!(table.insert(&id, app(&id), |app| app.has_id(&id)).is_none());
+            if n.is_power_of_two() {
+                snapshots.push((n, table.clone()));
+            }
+            let due = (n + 1).div_ceil(CROWDED * FAN).next_power_of_two().trailing_zeros();
+            assert_eq!(table.width, due.min(FAN_BITS), "{n}");
+        }
+        assert_eq!((table.len(), table.iter().count(), table.width), (last + 1, last + 1, FAN_BITS));
+        for (newest, snapshot) in snapshots {
+            assert_eq!((snapshot.len(), snapshot.iter().count()), (newest + 1, newest + 1));
+            for n in [0, newest / 2, newest, newest + 1] {
+                let id = format!("TR{n}");
+                assert_eq!(snapshot.get(&id, |app| app.has_id(&id)).is_some(), n <= newest, "{n} of {newest}");
+            }
+        }
+        let id = format!("TR{last}");
+        assert!(table.get(&id, |app| app.has_id(&id)).is_some());
+    }
+
+    #[test]
+    fn two_keys_with_one_hash_are_two_entries() {
+        let mut shard = Shard { slots: Arc::from([]) };
+        for id in ["A", "B", "C"] {
+            assert!(shard.insert(Slot { hash: 7, app: app(id) }, |app| app.has_id(id)).is_none());
+        }
+        let before = shard.clone();
+        assert!(shard.remove(7, |app| app.has_id("A")).is_some());
+        assert!(shard.remove(7, |app| app.has_id("A")).is_none());
+        for id in ["B", "C"] {
+            assert!(shard.get(7, |app| app.has_id(id)).is_some(), "{id}");
+        }
+        assert!(shard.get(7, |app| app.has_id("A")).is_none() && before.get(7, |app| app.has_id("A")).is_some());
     }
 }
