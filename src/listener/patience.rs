@@ -6,13 +6,12 @@
 //! ([`Timed::first_byte`]) and when it is complete ([`head_complete`]). HTTP/2 has its own idle time once the client's
 //! preface is there, so the deadline ends with that.
 
+mod beginning;
 mod ending;
 mod passed_on;
 
 use std::fmt;
-use std::future::poll_fn;
 use std::io;
-use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -27,12 +26,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use self::ending::Ending;
 use super::ahead::Ahead;
-use super::preface::{self, PREFACE};
+use super::preface::PREFACE;
 use super::times::Times;
 use crate::telemetry::ListenerSeries;
 
-/// As many bytes of a head as are read at first: most heads are shorter.
-const FIRST: usize = 4096;
 /// No deadline.
 const NEVER: u64 = u64::MAX;
 /// One that begins with the first wait: most heads are whole at once, and the clock need not be asked about them.
@@ -43,7 +40,7 @@ pub struct Timed {
     inner: Stream,
     times: Times,
     born: Instant,
-    /// Nanoseconds after `born`. Only the connection's own task looks: atomic, as Pingora lends its stream shared.
+    /// Nanoseconds after `born`, [`UNSET`] or [`NEVER`]. Only the connection's own task looks: atomic, as Pingora lends its stream shared.
     deadline: AtomicU64,
     /// A byte of the head has come.
     begun: AtomicBool,
@@ -94,60 +91,6 @@ impl Timed {
     /// Counts there how it ends, if no request is whole by then.
     pub fn count_in(&mut self, series: Option<Arc<ListenerSeries>>) {
         self.ending.series = series;
-    }
-
-    /// Finds out whether a plain connection speaks HTTP/2, within the deadlines. What was read is read again.
-    ///
-    /// # Errors
-    /// The connection ended before its first byte, or failed, or its deadline passed.
-    pub async fn sniff(&mut self) -> io::Result<()> {
-        self.h2c = loop {
-            if let Some(http2) = preface::is_http2(self.ahead.bytes()) {
-                break http2;
-            }
-            match poll_fn(|cx| self.poll_ahead(cx)).await {
-                Ok(()) => {}
-                // HTTP/1.1 knows what to make of it.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && !self.ahead.is_empty() => break false,
-                Err(error) => return Err(error),
-            }
-        };
-        if self.h2c {
-            *self.deadline.get_mut() = NEVER;
-        }
-        Ok(())
-    }
-
-    /// Waits for the first byte of a head; what comes with it is read again.
-    ///
-    /// Most connections idle most of the time. They do so here, where they hold little, and not in Pingora, where each
-    /// holds the state of a whole exchange.
-    ///
-    /// # Errors
-    /// The connection ended before it, or failed, or its deadline passed.
-    pub async fn first_byte(&mut self) -> io::Result<()> {
-        if !self.ahead.is_empty() {
-            // The beginning is there. Of the first head its time is running; one that came with the request before it
-            // has all of its time.
-            if !self.is_awaiting() {
-                self.deadline.store(UNSET, Ordering::Relaxed);
-                self.begun.store(true, Ordering::Relaxed);
-            }
-            return Ok(());
-        }
-        self.await_head();
-        poll_fn(|cx| self.poll_ahead(cx)).await
-    }
-
-    fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut space = [MaybeUninit::uninit(); FIRST];
-        let mut buf = ReadBuf::uninit(&mut space);
-        ready!(self.poll_next(cx, &mut buf))?;
-        if buf.filled().is_empty() {
-            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
-        }
-        self.ahead.add(buf.filled());
-        Poll::Ready(Ok(()))
     }
 
     /// What comes from the client, within the deadline.
