@@ -127,11 +127,22 @@ fn address(ip: IpAddr) -> HeaderValue {
         // Every request's: the formatting machinery takes longer than all of its digits.
         IpAddr::V4(ip) => {
             let mut places = text.iter_mut();
+            let mut put = |byte| {
+                if let Some(place) = places.next() {
+                    *place = byte;
+                }
+            };
             for (n, octet) in ip.octets().into_iter().enumerate() {
-                let digits = [octet / 100, octet / 10 % 10, octet % 10].map(|digit| b'0' + digit);
-                let leading = usize::from(octet < 100) + usize::from(octet < 10);
-                let written = (n > 0).then_some(b'.').into_iter().chain(digits.into_iter().skip(leading));
-                written.zip(places.by_ref()).for_each(|(byte, place)| *place = byte);
+                if n > 0 {
+                    put(b'.');
+                }
+                if octet >= 100 {
+                    put(b'0' + octet / 100);
+                }
+                if octet >= 10 {
+                    put(b'0' + octet / 10 % 10);
+                }
+                put(b'0' + octet % 10);
             }
             places.len()
         }

@@ -42,7 +42,7 @@ fn is_plain_host(value: &[u8]) -> bool {
     match value.iter().position(|b| *b == b':').and_then(|at| value.split_at_checked(at)) {
         None => is_name(value),
         Some((name, [_, port @ ..])) => {
-            !name.is_empty() && is_name(name) && (1..=4).contains(&port.len()) && port.iter().all(u8::is_ascii_digit)
+            !name.is_empty() && is_name(name) && (1..=5).contains(&port.len()) && port.iter().all(u8::is_ascii_digit)
         }
         Some(_) => false,
     }
@@ -72,6 +72,24 @@ mod tests {
         }
         for bad in ["a b", "a/b", "u@h", "a?b", "a#b", "a\\b", "\u{e9}", "<h>", "a\"", "a\tb", "[[", "a%zz", "h:x:y"] {
             assert!(!is_host(bad.as_bytes()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_plain_host_is_one_to_the_parser_too() {
+        let parts = ["", "h", "a.b", "-", ".", ":", "80", "65535", "123456", "_", "[", "@", "/", "%41", " ", "é"];
+        for n in 0..parts.len().pow(3) {
+            let part = |by: usize| parts[n / by % parts.len()];
+            let host = [part(1), part(parts.len()), part(parts.len() * parts.len())].concat();
+            if is_plain_host(host.as_bytes()) {
+                assert!(host.is_empty() || Authority::try_from(&*host).is_ok(), "{host}");
+            }
+        }
+        for plain in ["", "h", "a-b.example", "h:80", "127.0.0.1:65535"] {
+            assert!(is_plain_host(plain.as_bytes()), "{plain}");
+        }
+        for other in ["h:", ":80", "h:123456", "h:8a", "a:b:c", "[::1]", "a_b"] {
+            assert!(!is_plain_host(other.as_bytes()), "{other}");
         }
     }
 
