@@ -7,8 +7,9 @@ import subprocess
 from apps import KINDS
 
 CONNECTIONS = 64
-# The subject has core 0 to itself; load and upstream share core 1.
-SUBJECT, LOAD = "0", "1"
+# The subject has a core to itself, where there are two; load and upstream share the other.
+CORES = sorted(os.sched_getaffinity(0))
+SUBJECT, LOAD = str(CORES[0]), str(CORES[-1])
 
 
 class Failed(Exception):

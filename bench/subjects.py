@@ -140,6 +140,9 @@ class Bare(Subject):
     name, port = "bare Pingora", 9812
     kinds = ("accept", "fresh", "body")
 
+    def missing(self):
+        return None if (self.build / "examples" / "bare").exists() else "cargo build --release --example bare"
+
     def version(self):
         lock = (HERE.parent / "Cargo.lock").read_text(encoding="utf-8")
         return re.search(r'name = "pingora"\nversion = "([^"]+)"', lock).group(1)

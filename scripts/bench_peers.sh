@@ -20,7 +20,8 @@ if [ -n "${PLAIN:-}" ]; then
     cargo build --locked --release --bin rtms-gateway --example bare --example pace
     build=$target/release
 else
-    build=$(dirname "$(scripts/release.sh --example bare --example pace)")
+    program=$(scripts/release.sh --example bare --example pace)
+    build=${program%/*}
 fi
 PATH=$tools/bin:$PATH "$tools/bin/python" bench/run.py --build "$build" "$@"
 "$tools/bin/python" bench/report.py

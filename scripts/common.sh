@@ -17,6 +17,9 @@ venv=$target/venv
 # The linters of deploy/, apart from it: their dependencies are none of the database's business.
 lint_venv=$target/lint-venv
 
+# Where Debian keeps servers, which not everybody's PATH has.
+PATH=$PATH:/usr/sbin:/sbin
+
 say() {
     printf '== %s\n' "$*" >&2
 }
@@ -28,4 +31,17 @@ die() {
 
 have() {
     command -v "$1" >/dev/null 2>&1
+}
+
+# Prints what reads the counts that the compiler's programs write: its own, if rustup has it (component llvm-tools), or one
+# that is new enough. Fails if there is none.
+llvm_profdata() {
+    local version
+    for version in "$(rustc --print sysroot)"/lib/rustlib/*/bin/llvm-profdata llvm-profdata-{29..19}; do
+        if have "$version"; then
+            printf '%s\n' "$version"
+            return
+        fi
+    done
+    return 1
 }

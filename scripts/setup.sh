@@ -119,8 +119,8 @@ release_tools() {
     local missing=()
     have wrk || missing+=(wrk)
     have h2load || missing+=(nghttp2-client)
-    have nginx || [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
-    have llvm-profdata-19 || compgen -G "$(rustc --print sysroot)/lib/rustlib/*/bin/llvm-profdata" >/dev/null || missing+=(llvm-19)
+    have nginx || missing+=(nginx-light)
+    llvm_profdata >/dev/null || missing+=(llvm-19)
     if [ "${#missing[@]}" -gt 0 ]; then apt_install "${missing[@]}"; fi
 }
 
