@@ -5,6 +5,8 @@ import json
 import sys
 from pathlib import Path
 
+import stats
+
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "performance.md"
 PLOT = HERE.parent / "docs" / "performance.png"
@@ -44,6 +46,30 @@ def side(results):
     return lines
 
 
+def held(results):
+    """What the gateway is held to, and what it comes to."""
+    share = {row["name"]: row for row in results["aims"]["share"]}
+    bare, judged, free, refused = (
+        share[name]["rounds"] for name in ("bare Pingora", *(f"rtms-gateway, {kind}" for kind in ("accept", "none", "reject")))
+    )
+    to_bare, to_free, to_judged = (stats.ratio(*pair)[0] for pair in ((judged, bare), (judged, free), (refused, judged)))
+    to_few = results["aims"]["apps"][1]["ratio"][0]
+    added = {name: each["p50"] - results["latency"]["micros"]["direct"]["p50"] for name, each in results["latency"]["micros"].items()}
+    million, many, one = (results["memory"][count] for count in ("1000000", "100000", "1"))
+    rows = [
+        ("judged, to bare Pingora", "1.10", f"{to_bare:.2f}", to_bare <= 1.10),
+        ("judged, to `auth: none`", "1.05", f"{to_free:.2f}", to_free <= 1.05),
+        ("rejected, to judged", "0.50", f"{to_judged:.2f}", to_judged <= 0.5),
+        ("100 000 apps, to 1000", "1.05", f"{to_few:.2f}", to_few <= 1.05),
+        ("added at half load (p50)", f"HAProxy's {added['HAProxy']:.0f} us", f"{added['rtms-gateway']:.0f} us", added["rtms-gateway"] <= added["HAProxy"]),
+        ("idle, one app", "40 MB", f"{one['mib'] * 1.048576:.0f} MB", one["mib"] * 1.048576 < 40),
+        ("a million apps", "350 MB", f"{million['mib'] * 1.048576:.0f} MB", million["mib"] * 1.048576 < 350),
+        ("start with 100 000 apps", "1000 ms", f"{many['ready_ms']:.0f} ms", many["ready_ms"] < 1000),
+    ]
+    lines = ["| | at most | measured | |", "|---|---|---|---|"]
+    return lines + [f"| {what} | {most} | {found} | {'holds' if holds else 'misses'} |" for what, most, found, holds in rows]
+
+
 def latency(results):
     found = results["latency"]
     lines = [f"At {found['rate']:.0f} requests a second:", "", "| | p50 | added | p99 | added |", "|---|---|---|---|---|"]
@@ -77,6 +103,7 @@ def about(results):
 
 SECTIONS = {
     "about": about,
+    "held": held,
     "side": side,
     "share": lambda results: costs(results["aims"]["share"], "bare Pingora"),
     "apps": lambda results: costs(results["aims"]["apps"], "1000 apps"),
