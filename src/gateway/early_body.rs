@@ -21,6 +21,7 @@ use crate::auth::binding::Binding;
 use crate::auth::decision::subject;
 use crate::reason::Reason;
 use crate::request::body::Body;
+use crate::telemetry::trace::Interval;
 
 impl State {
     /// Reads the body and binds what it names. The time returned is that of judging, not of waiting.
@@ -31,18 +32,18 @@ impl State {
         pending: &Pending<'_>,
     ) -> (Result<(), Reason>, Duration) {
         let asked = ctx.trace.as_ref().filter(|_| !session.is_body_empty()).map(|_| Instant::now());
-        let (outcome, time) = match self.read_body(session, ctx, pending.max_bytes).await {
-            Err(reason) => (Err(reason), Duration::ZERO),
+        let (outcome, time, ended) = match self.read_body(session, ctx, pending.max_bytes).await {
+            Err(reason) => (Err(reason), Duration::ZERO, Instant::now()),
             Ok(body) => {
                 let started = Instant::now();
                 let outcome = self.bind_body(session, ctx, pending, body.as_deref().unwrap_or_default());
                 let ended = Instant::now();
-                ctx.admitted = Some(ended);
-                (outcome, ended - started)
+                (outcome, ended - started, ended)
             }
         };
-        if let (Some(trace), Some(asked)) = (&mut ctx.trace, asked) {
-            trace.body_read(asked, outcome.err());
+        ctx.admitted = Some(ended);
+        if let (Some(trace), Some(from)) = (&mut ctx.trace, asked) {
+            trace.body_read(Interval { from, to: ended }, outcome.err());
         }
         (outcome, time)
     }

@@ -4,7 +4,7 @@
 //! everybody could have every request recorded. The trace goes on either way, with a span of ours as the upstream's parent.
 
 use std::num::NonZeroU128;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use pingora::Result;
@@ -102,9 +102,9 @@ impl Trace {
     }
 
     /// The body was waited for since then, and judged.
-    pub(super) fn body_read(&mut self, from: Instant, reason: Option<Reason>) {
+    pub(super) fn body_read(&mut self, time: Interval, reason: Option<Reason>) {
         if let Some(recorded) = &mut self.recorded {
-            recorded.body = Some((Interval { from, to: Instant::now() }, reason));
+            recorded.body = Some((time, reason));
         }
     }
 
