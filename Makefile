@@ -64,9 +64,10 @@ panels: setup ## the pictures of the dashboards in docs/, from three minutes of 
 	@scripts/setup.sh panels
 	cargo test --locked --test prometheus the_dashboards_are_drawn -- --ignored
 
-bench-judge: ## what judging costs, by outcome: time, and instructions (Valgrind); builds the judging core alone
+bench-judge: ## what judging costs, by outcome: time, and instructions (Valgrind); and what counting a request does
 	cargo bench --locked --no-default-features --bench judge
 	cargo bench --locked --no-default-features --bench instructions
+	cargo bench --locked --bench metrics
 
 audit: ## licences, sources and bans of the dependencies (cargo-deny)
 	@cargo deny --version >/dev/null 2>&1 || { echo 'cargo-deny is missing: cargo install --locked cargo-deny' >&2; exit 1; }

@@ -18,7 +18,7 @@ use rtms_gateway::request::target::Target;
 use self::judge::Route;
 
 pub const APP: &str = "TR00000042";
-const USER: &str = "67deb017-5038-4832-a6b9-aa7e00987b6f";
+pub const USER: &str = "67deb017-5038-4832-a6b9-aa7e00987b6f";
 const SECRET: &str = "secret-00000042-0123456789abcdef0123456789";
 /// 2026-01-01, in milliseconds.
 const NOW: Now = Now(1_767_225_600_000);

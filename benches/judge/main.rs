@@ -1,4 +1,5 @@
-//! What judging costs, by its outcome; and its parts: target, route, body, look-up and change of an app.
+//! What judging costs, by its outcome; and its parts: target, route, identities of a head and of a body, look-up and change of
+//! an app.
 //!
 //! `cargo bench --no-default-features --bench judge` builds the judging core alone, in seconds.
 #![allow(missing_docs, reason = "a program, not a library")]
@@ -9,12 +10,14 @@ mod cases;
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use http::Method;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use rtms_gateway::apps::{DocId, Document, Value};
+use rtms_gateway::auth::binding::{Binding, Subject, Vouch};
+use rtms_gateway::request::identities::{Head, Kind, Place, Places};
 use rtms_gateway::request::target::Target;
 use rtms_gateway::routing::{MethodSet, RouteTable, Template};
 
-use self::cases::{APP, Core, apps, cases};
+use self::cases::{APP, Core, USER, apps, cases};
 
 /// Every outcome, at 1000 apps.
 fn outcomes(criterion: &mut Criterion) {
@@ -41,6 +44,42 @@ fn parts(criterion: &mut Criterion) {
     let (table, parsed) = (RouteTable::build(routes).unwrap(), Target::parse(target.as_bytes(), None).unwrap());
     criterion.bench_function("route", |bencher| {
         bencher.iter(|| black_box(table.find(black_box(&parsed.path), &Method::GET)).is_ok());
+    });
+}
+
+/// Reading what a head and a body name, and binding it to a token's claims.
+fn identities(criterion: &mut Criterion) {
+    let template = Template::parse("/rtmsAPI/api/{version}/app/{appId}/user/{userId*}/threads/{rest*}").unwrap();
+    let list = [
+        (Kind::UserId, "path.userId"),
+        (Kind::UserId, "query.userId"),
+        (Kind::UserId, "header.X-User-Id"),
+        (Kind::ClientApp, "body.clientId"),
+        (Kind::ClientUser, "body.clientId"),
+    ];
+    let places = list.map(|(kind, place)| (kind, Place::parse(place).unwrap()));
+    let places = Places::build(&template, &places).unwrap();
+    let target = format!("/rtmsAPI/api/v1/app/{APP}/user/{USER}/threads/1?limit=20&userId={USER}&order=desc");
+    let target = Target::parse(target.as_bytes(), None).unwrap();
+    let table = RouteTable::build(vec![(template, MethodSet::default())]).unwrap();
+    let found = table.find(&target.path, &Method::GET).unwrap();
+    let headers = HeaderMap::from_iter([(HeaderName::from_static("x-user-id"), HeaderValue::from_static(USER))]);
+    let head = Head { path: &target.path, captures: &found.captures, query: target.query, headers: &headers };
+    let subject = Subject { app: APP, user: Some(USER), customer: None, whole_app: false };
+    criterion.bench_function("identities/head", |bencher| {
+        bencher.iter(|| {
+            let mut binding = Binding::new(&subject, Vouch::All);
+            places.bind_head(black_box(&head), &mut binding).unwrap();
+            black_box(binding.tally())
+        });
+    });
+    let message = format!(r#"{{"clientId":"{APP}/{USER}/browser","message":"{}"}}"#, "m".repeat(945));
+    criterion.bench_function("identities/body", |bencher| {
+        bencher.iter(|| {
+            let mut binding = Binding::new(&subject, Vouch::All);
+            places.body().unwrap().bind(black_box(message.as_bytes()), &mut binding).unwrap();
+            black_box(binding.tally())
+        });
     });
 }
 
@@ -81,5 +120,5 @@ fn snapshots(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, outcomes, parts, snapshots);
+criterion_group!(benches, outcomes, parts, identities, snapshots);
 criterion_main!(benches);
