@@ -60,7 +60,7 @@ python3 bench/train.py --build "$target/counting/$platform/release"
 compgen -G "$counted/*.profraw" >/dev/null || die 'the program that counts has written nothing'
 "$tool" merge -o "$counted/merged" "$counted"/*.profraw
 # A tool that misreads the compiler's counts finds none.
-"$tool" show --function=decision "$counted/merged" | grep -Eq 'Function count: [1-9]' ||
+"$tool" show --counts --function=decision "$counted/merged" | grep -Ec "Block counts: \[[1-9]" >/dev/null ||
     die "$tool finds no counts of judging; it may be too old for this compiler (rustup component add llvm-tools)"
 # Named for what it holds: cargo sees a flag that changes, not a file that does.
 profile=$counted/$(sha256sum "$counted/merged" | cut -c1-16).profdata
