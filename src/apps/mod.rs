@@ -10,6 +10,7 @@ pub mod document;
 pub mod json;
 pub mod key;
 pub mod reading;
+pub mod secrets;
 pub mod snapshot;
 mod table;
 
@@ -18,8 +19,9 @@ pub mod feed;
 #[cfg(feature = "server")]
 pub mod list;
 
-pub use app::{App, Policy, Previous, SecretEncoding, Secrets};
+pub use app::{App, Policy, SecretEncoding};
 pub use doc_id::DocId;
 pub use document::{Document, Value};
 pub use reading::Fault;
+pub use secrets::{Previous, Secrets};
 pub use snapshot::{Applied, Apps, Counts, Held, Snapshot};

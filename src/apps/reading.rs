@@ -6,8 +6,9 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
-use super::app::{Policy, Previous, SecretEncoding, Secrets};
+use super::app::{Policy, SecretEncoding};
 use super::document::{Document, Value};
+use super::secrets::{Previous, Secrets};
 use crate::apps::key::HmacKey;
 
 /// What is wrong with a document. Never carries a secret.

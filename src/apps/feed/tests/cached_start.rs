@@ -97,6 +97,7 @@ async fn the_file_keeps_up_with_changes_and_with_time() {
         let began = Instant::now();
         while fs::read(&path).unwrap_or_default() == before {
             assert!(began.elapsed() < within + Duration::from_secs(1), "not written within {within:?}");
+            // Virtual time, as the clock is paused.
             sleep(Duration::from_millis(100)).await;
         }
         began.elapsed()
