@@ -9,6 +9,8 @@ mod names;
 
 use std::borrow::Cow;
 
+use crate::scan;
+
 pub use names::Names;
 
 /// The deepest nesting that passes; the outermost value is level 1.
@@ -218,8 +220,7 @@ impl<'a> Reader<'a> {
         let rest = self.rest();
         // Most of a message is one long run.
         let (chunks, _) = rest.as_chunks::<16>();
-        let whole =
-            chunks.iter().take_while(|chunk| chunk.iter().fold(true, |all, byte| all & is_plain(*byte))).count() * 16;
+        let whole = chunks.iter().take_while(|chunk| scan::all(&chunk[..], is_plain)).count() * 16;
         let len = whole + rest.iter().skip(whole).take_while(|byte| is_plain(**byte)).count();
         self.at += len;
         len
@@ -288,8 +289,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Whether a byte means itself in a string. Without branches, so that the compiler looks at many at once.
-#[expect(clippy::needless_bitwise_bool, reason = "a branch for each byte is what this does without")]
+/// Whether a byte means itself in a string.
+#[expect(clippy::needless_bitwise_bool, reason = "a branch for each byte is what `scan` does without")]
 const fn is_plain(byte: u8) -> bool {
     (byte != b'"') & (byte != b'\\') & (byte > 0x1f)
 }

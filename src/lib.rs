@@ -29,6 +29,7 @@ pub mod percent;
 pub mod reason;
 pub mod request;
 pub mod routing;
+pub mod scan;
 
 #[cfg(feature = "server")]
 pub mod admin;

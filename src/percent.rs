@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::scan;
+
 /// The value can't be decoded: a bad escape, or bytes that aren't UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Undecodable;
@@ -44,7 +46,7 @@ pub fn hex_pair(text: &[u8]) -> Option<(u8, &[u8])> {
 pub fn encode_header(value: &str) -> Cow<'_, str> {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let stays = |byte: u8| matches!(byte, 0x21..=0x7e) && byte != b'%';
-    if value.bytes().all(stays) {
+    if scan::all(value.as_bytes(), stays) {
         return Cow::Borrowed(value);
     }
     let mut out = String::with_capacity(value.len() + 8);

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::apps::key::HmacKey;
 use crate::json::{Malformed, Names, Reader, Value};
 use crate::reason::Reason;
+use crate::scan;
 
 /// What libraries write for `{"alg":"HS256","typ":"JWT"}`, the same in the other order, and `{"alg":"HS256"}`: known to be
 /// right, so that nothing need be read.
@@ -177,9 +178,9 @@ fn identity(value: Value<'_>) -> Result<Option<Cow<'_, str>>, Fault> {
     }
 }
 
-/// Whether nothing but printable ASCII is there, sixteen bytes at a time.
+/// Whether nothing but printable ASCII is there.
 fn is_printable(text: &[u8]) -> bool {
-    text.iter().fold(true, |so_far, byte| so_far & (byte.wrapping_sub(b' ') < 0x5f))
+    scan::all(text, |byte| byte.wrapping_sub(b' ') < 0x5f)
 }
 
 /// A JSON number, finite and not negative; `-0` is negative.
