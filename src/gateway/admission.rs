@@ -71,8 +71,7 @@ impl State {
         if let Some(trace) = &mut ctx.trace {
             trace.judged(head, step.as_ref().err().copied());
         }
-        let waits = matches!(step, Ok(Step::ReadBody(_))) || ctx.awaits_continue;
-        ctx.admitted = (!waits).then_some(head.to);
+        ctx.admitted = (!ctx.awaits_continue).then_some(head.to);
         let (outcome, body_time) = match step {
             Ok(Step::Forward) => (Ok(()), Duration::ZERO),
             Ok(Step::ReadBody(pending)) => self.judge_body(session, ctx, &pending).await,

@@ -45,7 +45,7 @@ pub struct Context {
     pub previous_key: Option<bool>,
     /// How long judging took, waiting for the body excluded.
     pub judged: Option<Duration>,
-    /// When it was free to go on, if it was so without waiting for anything.
+    /// When judging ended, body included; `None`: its client was waited for since.
     pub admitted: Option<Instant>,
     /// The body's bound.
     pub body_limit: Option<u64>,
