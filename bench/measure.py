@@ -31,7 +31,7 @@ class Series:
 
 
 def one(subject, kind, count, seconds):
-    """One round: requests, CPU seconds, seconds."""
+    """One round: requests, CPU seconds."""
     before = cpu.seconds(subject.pid)
     if kind == "h2":
         requests = load.h2load(subject.h2_port, "accept", count, int(seconds * 8000))

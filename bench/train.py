@@ -36,7 +36,7 @@ def main():
                 try:
                     for kind, times in ROUNDS:
                         if kind in subject.kinds:
-                            requests, _, *_ = measure.one(subject, kind, APPS, given.seconds * times)
+                            requests, _ = measure.one(subject, kind, APPS, given.seconds * times)
                             measure.say(f"   {subject.name:24} {kind:8} {requests} requests")
                 finally:
                     subject.stop()

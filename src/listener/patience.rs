@@ -40,7 +40,8 @@ pub struct Timed {
     inner: Stream,
     times: Times,
     born: Instant,
-    /// Nanoseconds after `born`, [`UNSET`] or [`NEVER`]. Only the connection's own task looks: atomic, as Pingora lends its stream shared.
+    /// Nanoseconds after `born`, [`UNSET`] or [`NEVER`]. Only the connection's own task looks: atomic, as Pingora lends its
+    /// stream shared.
     deadline: AtomicU64,
     /// A byte of the head has come.
     begun: AtomicBool,

@@ -120,6 +120,7 @@ mod tests {
         let sender = tokio::spawn(async move {
             for piece in pieces {
                 let _ = theirs.write_all(&piece).await;
+                // Virtual time, as the clock is paused.
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         });
